@@ -1,0 +1,39 @@
+//! The wire types of Kiln. Only this crate knows prost; everyone else converts at the edge.
+
+/// The public API of `kilnd`.
+pub mod v1 {
+    #![expect(
+        clippy::all,
+        clippy::pedantic,
+        clippy::allow_attributes,
+        clippy::allow_attributes_without_reason,
+        unused_qualifications,
+        reason = "generated"
+    )]
+    tonic::include_proto!("kiln.v1");
+}
+
+/// What the host and the agent in a guest say to each other.
+pub mod agent {
+    /// Protocol version 1 of the agent.
+    pub mod v1 {
+        #![expect(
+            clippy::all,
+            clippy::pedantic,
+            clippy::allow_attributes,
+            clippy::allow_attributes_without_reason,
+            unused_qualifications,
+            reason = "generated"
+        )]
+        tonic::include_proto!("kiln.agent.v1");
+    }
+
+    /// The version both sides must name in the hello.
+    pub const PROTOCOL_VERSION: u32 = 1;
+    /// The vsock port on which the agent listens in the guest.
+    pub const PORT: u32 = 1024;
+    /// The largest message either side sends or accepts; larger ones end the connection.
+    pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+    /// How many bytes of a stream go into one frame.
+    pub const MAX_CHUNK_BYTES: usize = 64 * 1024;
+}

@@ -1,0 +1,120 @@
+//! The VMM seam: what Kiln asks of a virtual machine monitor.
+//!
+//! ```text
+//!   create            boot              the guest ends it, or the host does
+//! ────────▶ Created ────────▶ Running ──────────────────────────────────────▶ Exited(VmExit)
+//!              └──────────────── kill, or the process dies ────────────────────▲
+//! ```
+//!
+//! *Happy path*: [`Vmm::create`] starts a supervised process that holds the configured machine,
+//! nothing of the guest has run; the caller finishes what must be in place before the first
+//! instruction; [`Machine::boot`]; the guest powers itself off and [`Machine::wait`] tells so.
+//! *Failure paths*: the process dies at any moment: `wait` resolves with the cause, every other
+//! call answers [`VmmError::Gone`]. The guest falls silent: [`stop`] climbs power button →
+//! shutdown → kill. The caller forgets: dropping a machine kills its processes.
+//!
+//! The seam is cut along Cloud Hypervisor's life cycle (create, boot, power button, shutdown);
+//! QEMU's `-S` and `cont` fit into it, not the other way round.
+
+mod exit;
+mod process;
+mod qemu;
+mod serial;
+mod spec;
+mod stop;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+
+pub use self::{
+    exit::VmExit,
+    qemu::{Accelerator, Qemu, QemuConfig},
+    serial::SerialTail,
+    spec::{Disk, VmSpec},
+    stop::{StopLimits, stop},
+};
+
+/// What a driver is, as it stands in each job's record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VmmIdentity {
+    /// `qemu`, later `cloud-hypervisor`.
+    pub name: &'static str,
+    /// As the binary itself says.
+    pub version: String,
+    /// `kvm` or `tcg`.
+    pub accelerator: &'static str,
+}
+
+/// A driver: makes machines of one kind of VMM.
+#[async_trait]
+pub trait Vmm: std::fmt::Debug + Send + Sync {
+    fn identity(&self) -> &VmmIdentity;
+
+    /// Starts the VMM's processes with the machine configured and nothing of the guest run.
+    /// On failure nothing is left but files in `spec.directory`.
+    async fn create(&self, spec: VmSpec) -> Result<Box<dyn Machine>, VmmError>;
+}
+
+/// One virtual machine and the processes that are it.
+#[async_trait]
+pub trait Machine: std::fmt::Debug + Send + Sync {
+    /// Lets the guest run its first instruction. Once.
+    async fn boot(&self) -> Result<(), VmmError>;
+
+    /// What the machine is doing now, asked of the process and never answered from memory.
+    async fn status(&self) -> MachineStatus;
+
+    /// Resolves when the VMM's process has been reaped, with what ended it; at once if that was
+    /// earlier. Any number of callers.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing is consumed.
+    async fn wait(&self) -> VmExit;
+
+    /// Presses the power button: asks the guest, which may not listen.
+    async fn press_power_button(&self) -> Result<(), VmmError>;
+
+    /// Asks the VMM to end the machine in order, without asking the guest.
+    async fn shut_down(&self) -> Result<(), VmmError>;
+
+    /// SIGKILL to every process of the machine, and reaps them.
+    async fn kill(&self) -> VmExit;
+
+    /// The unix socket of the vsock bridge: `CONNECT <port>\n` is answered by `OK <n>\n`.
+    fn vsock_socket(&self) -> &Path;
+
+    /// The end of what the guest wrote to its serial console.
+    fn serial(&self) -> SerialTail;
+}
+
+/// What a machine is doing, as its process says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MachineStatus {
+    Created,
+    Running,
+    /// Frozen by something other than us: an internal error of the VMM, a full disk below it.
+    Stalled(String),
+    Exited(VmExit),
+    /// The process lives and does not answer.
+    Unresponsive,
+}
+
+/// Why a driver could not do as it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum VmmError {
+    #[error("{program} could not be started")]
+    Spawn { program: String, source: std::io::Error },
+    #[error("{program} did not open {what} within {limit:?}{stderr}")]
+    NotReady { program: String, what: &'static str, limit: std::time::Duration, stderr: String },
+    #[error("the machine is gone: {0}")]
+    Gone(VmExit),
+    #[error("{command} was refused: {reason}")]
+    Refused { command: &'static str, reason: String },
+    #[error("{command} had no answer within {limit:?}")]
+    Timeout { command: &'static str, limit: std::time::Duration },
+    #[error("the machine runs with {field} = {actual}, not {asked} as asked")]
+    ReadBack { field: &'static str, asked: String, actual: String },
+    #[error("{what}")]
+    Io { what: &'static str, source: std::io::Error },
+}
