@@ -1,1 +1,30 @@
+//! Guest images: what a microVM boots from, made once and named by digest.
+//!
+//! An image is a kernel, an initramfs with the agent, and a golden root; [`build`] makes one of
+//! Debian packages, [`GuestImage::open`] is how everybody else finds its parts.
 
+mod architecture;
+mod archive;
+mod base;
+mod build;
+mod cache;
+mod cpio;
+mod deb;
+mod digest;
+mod ext4;
+mod golden_root;
+mod guest_image;
+mod initramfs;
+mod kernel;
+mod ledger;
+mod manifest;
+mod package_list;
+mod program;
+mod recipe;
+
+pub use self::{
+    build::{BuildError, BuildRequest, build},
+    guest_image::{GuestImage, ImageFile, OpenError},
+    manifest::{FileEntry, KernelEntry, Manifest, Package},
+    program::interrupt,
+};
