@@ -17,11 +17,13 @@
 //! QEMU's `-S` and `cont` fit into it, not the other way round.
 
 mod exit;
-mod process;
+mod probe;
+pub mod process;
 mod qemu;
 mod serial;
 mod spec;
 mod stop;
+mod tail;
 
 use std::path::Path;
 
@@ -29,6 +31,7 @@ use async_trait::async_trait;
 
 pub use self::{
     exit::VmExit,
+    probe::{PROBE_LIMIT, ProbeKey, ProbeVerdict, probe_kvm},
     qemu::{Accelerator, Qemu, QemuConfig},
     serial::SerialTail,
     spec::{Disk, VmSpec},
@@ -105,7 +108,7 @@ pub enum MachineStatus {
 pub enum VmmError {
     #[error("{program} could not be started")]
     Spawn { program: String, source: std::io::Error },
-    #[error("{program} did not open {what} within {limit:?}{stderr}")]
+    #[error("{program} did not show {what} within {limit:?}{stderr}")]
     NotReady { program: String, what: &'static str, limit: std::time::Duration, stderr: String },
     #[error("the machine is gone: {0}")]
     Gone(VmExit),
@@ -115,6 +118,8 @@ pub enum VmmError {
     Timeout { command: &'static str, limit: std::time::Duration },
     #[error("the machine runs with {field} = {actual}, not {asked} as asked")]
     ReadBack { field: &'static str, asked: String, actual: String },
-    #[error("{what}")]
+    #[error("the socket path {path} is longer than {limit} bytes; choose a shorter home")]
+    SocketPath { path: std::path::PathBuf, limit: usize },
+    #[error("{what} cannot be used")]
     Io { what: &'static str, source: std::io::Error },
 }

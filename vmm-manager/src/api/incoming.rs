@@ -1,0 +1,82 @@
+//! From the wire to the domain: everything is checked here and nowhere else.
+
+mod exec;
+mod project;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use kiln_proto::v1;
+
+use super::field::InvalidField;
+use crate::job::{JobId, JobSpec, Work};
+
+pub(super) use project::{listed_project, project};
+
+const DEFAULT_MEMORY_BYTES: u64 = 512 << 20;
+const DEFAULT_DISK_BYTES: u64 = 10 << 30;
+/// Below it a guest's command could not even be loaded.
+const LEAST_MEMORY_BYTES: u64 = 16 << 20;
+/// Below it ext4 has no room for a root's upper layer.
+const LEAST_DISK_BYTES: u64 = 16 << 20;
+/// Where ext4 with 4 KiB blocks, and the host's own file size, are still far from their ends.
+const MOST_DISK_BYTES: u64 = 16 << 40;
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+pub(super) fn job_id(id: &str) -> Result<JobId, InvalidField> {
+    id.parse().map_err(|error| InvalidField::new("id", error))
+}
+
+pub(super) fn job_spec(spec: Option<v1::JobSpec>) -> Result<JobSpec, InvalidField> {
+    let spec = spec.ok_or_else(|| InvalidField::new("spec", "is missing"))?;
+    let v1::JobSpec { cpus, memory_bytes, disk_bytes, timeout, attach, work } = spec;
+    let work = match work {
+        Some(v1::job_spec::Work::Exec(exec)) => Work::Exec(exec::exec(exec, attach)?),
+        None => {
+            return Err(InvalidField::new("spec.work", "is missing; name what the job shall do"));
+        }
+    };
+    let memory_bytes = or_default(memory_bytes, DEFAULT_MEMORY_BYTES);
+    at_least("spec.memory_bytes", memory_bytes, LEAST_MEMORY_BYTES)?;
+    if memory_bytes > 1 << 50 {
+        return Err(InvalidField::new("spec.memory_bytes", "is more than any host has"));
+    }
+    let disk_bytes = or_default(disk_bytes, DEFAULT_DISK_BYTES);
+    at_least("spec.disk_bytes", disk_bytes, LEAST_DISK_BYTES)?;
+    if disk_bytes > MOST_DISK_BYTES {
+        return Err(InvalidField::new("spec.disk_bytes", format!("is above {MOST_DISK_BYTES}")));
+    }
+    Ok(JobSpec {
+        cpus: cpus.max(1),
+        memory_bytes,
+        // Whole sectors, and never more than was asked for.
+        disk_bytes: disk_bytes / 4096 * 4096,
+        timeout: timeout.map(self::timeout).transpose()?,
+        attach,
+        work,
+    })
+}
+
+fn or_default(asked: u64, default: u64) -> u64 {
+    if asked == 0 { default } else { asked }
+}
+
+fn at_least(field: &str, asked: u64, least: u64) -> Result<(), InvalidField> {
+    if asked < least {
+        return Err(InvalidField::new(field, format!("{asked} is below the least, {least}")));
+    }
+    Ok(())
+}
+
+fn timeout(wire: prost_types::Duration) -> Result<Duration, InvalidField> {
+    let invalid = |problem: &str| InvalidField::new("spec.timeout", problem);
+    let timeout = Duration::try_from(wire).map_err(|_| invalid("is negative"))?;
+    if timeout < Duration::from_millis(1) {
+        return Err(invalid("is below a millisecond; leave it out for no limit"));
+    }
+    if timeout > LONGEST_TIMEOUT {
+        return Err(invalid("is above 30 days"));
+    }
+    Ok(timeout)
+}

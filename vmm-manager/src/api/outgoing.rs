@@ -1,0 +1,139 @@
+//! From the domain to the wire.
+
+mod spec;
+
+use std::time::SystemTime;
+
+use kiln_proto::v1;
+
+use crate::{
+    job::{Failure, FailureClass, Job, MachineRecord, Outcome, Phase, PhaseTime, State},
+    log::{LogEvent, LogSummary},
+    stream::Stream,
+};
+
+pub(super) fn job(job: &Job) -> v1::Job {
+    let exit = job.exit();
+    let Job { id, owner, spec, state, created_at, phases, machine, memory_peak_bytes, log } = job;
+    let (wire_state, phase, started_at, ended_at) = state_fields(state);
+    let failure = match state {
+        State::Ended { outcome: Outcome::Failed { failure, .. }, .. } => Some(failure_of(failure)),
+        State::Queued | State::Running { .. } | State::Ended { .. } => None,
+    };
+    v1::Job {
+        id: id.to_string(),
+        tenant: owner.tenant.clone(),
+        project: owner.project.clone(),
+        spec: Some(spec::job_spec(spec)),
+        state: wire_state.into(),
+        phase: phase.into(),
+        created_at: Some((*created_at).into()),
+        started_at: started_at.map(Into::into),
+        ended_at: ended_at.map(Into::into),
+        phases: phases.iter().map(phase_time).collect(),
+        exit: exit.map(|exit| v1::ExitStatus {
+            code: exit.code,
+            signal: exit.signal.unwrap_or_default(),
+        }),
+        failure,
+        machine: machine.as_ref().map(machine_of),
+        memory_peak_bytes: memory_peak_bytes.unwrap_or_default(),
+        log: Some(log_summary(*log)),
+    }
+}
+
+fn state_fields(
+    state: &State,
+) -> (v1::JobState, v1::Phase, Option<SystemTime>, Option<SystemTime>) {
+    match state {
+        State::Queued => (v1::JobState::Queued, v1::Phase::Unspecified, None, None),
+        State::Running { phase, started_at } => {
+            let phase = match phase {
+                Phase::Preparing => v1::Phase::Preparing,
+                Phase::Building => v1::Phase::Building,
+            };
+            (v1::JobState::Running, phase, Some(*started_at), None)
+        }
+        State::Ended { outcome, started_at, ended_at } => {
+            let state = match outcome {
+                Outcome::Completed => v1::JobState::Completed,
+                Outcome::Failed { .. } => v1::JobState::Failed,
+                Outcome::Cancelled => v1::JobState::Cancelled,
+                Outcome::Timeout => v1::JobState::Timeout,
+            };
+            (state, v1::Phase::Unspecified, *started_at, Some(*ended_at))
+        }
+    }
+}
+
+fn phase_time(phase: &PhaseTime) -> v1::PhaseTime {
+    let PhaseTime { name, started_at, duration } = phase;
+    v1::PhaseTime {
+        name: (*name).to_owned(),
+        started_at: Some((*started_at).into()),
+        duration: duration.and_then(|duration| duration.try_into().ok()),
+    }
+}
+
+fn failure_of(failure: &Failure) -> v1::Failure {
+    let Failure { class, message, details } = failure;
+    let class = match class {
+        FailureClass::User => v1::FailureClass::User,
+        FailureClass::Oom => v1::FailureClass::Oom,
+        FailureClass::DiskFull => v1::FailureClass::DiskFull,
+        FailureClass::Policy => v1::FailureClass::Policy,
+        FailureClass::Infrastructure => v1::FailureClass::Infrastructure,
+    };
+    let details = details.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    v1::Failure { class: class.into(), message: message.clone(), details }
+}
+
+fn machine_of(machine: &MachineRecord) -> v1::Machine {
+    let MachineRecord {
+        vmm,
+        vmm_version,
+        accelerator,
+        kernel_digest,
+        initramfs_digest,
+        root_digest,
+        kernel_release,
+        agent_version,
+    } = machine.clone();
+    v1::Machine {
+        vmm: vmm.to_owned(),
+        vmm_version,
+        accelerator: accelerator.to_owned(),
+        kernel_release,
+        kernel_digest,
+        initramfs_digest,
+        root_digest,
+        agent_version,
+    }
+}
+
+fn log_summary(log: LogSummary) -> v1::LogSummary {
+    let LogSummary { end_offset, dropped_bytes } = log;
+    v1::LogSummary { end_offset, dropped_bytes }
+}
+
+pub(super) fn log_event(event: LogEvent) -> v1::ReadLogResponse {
+    let event = match event {
+        LogEvent::Chunk { offset, time, stream, data } => {
+            let stream = match stream {
+                Stream::Stdout => v1::Stream::Stdout,
+                Stream::Stderr => v1::Stream::Stderr,
+            };
+            let time = Some(time.into());
+            v1::read_log_response::Event::Chunk(v1::LogChunk {
+                offset,
+                time,
+                stream: stream.into(),
+                data,
+            })
+        }
+        LogEvent::Gap { offset, dropped_bytes } => {
+            v1::read_log_response::Event::Gap(v1::LogGap { offset, dropped_bytes })
+        }
+    };
+    v1::ReadLogResponse { event: Some(event) }
+}

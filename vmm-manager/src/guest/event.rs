@@ -1,0 +1,66 @@
+//! What a command does, as the agent tells it: checked and in order.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+/// One thing that happened to a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExecEvent {
+    /// Always the first, unless the command was refused.
+    Started { pid: u32 },
+    /// Never empty, at most `MAX_CHUNK_BYTES`.
+    Stdout(Bytes),
+    /// Never empty, at most `MAX_CHUNK_BYTES`.
+    Stderr(Bytes),
+    /// The last one: the command is gone with all that it started.
+    Exited(ExecExit),
+    /// The only one: nothing of the command ran.
+    Refused { reason: RefusalReason, message: String },
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecExit {
+    pub status: ExecStatus,
+    /// The kernel killed it for memory.
+    pub out_of_memory: bool,
+    /// The agent killed it at its time limit.
+    pub timed_out: bool,
+    pub memory_peak_bytes: u64,
+    pub duration: Duration,
+    /// A disk that had no room left while it ran.
+    pub disk_full: Option<DiskFull>,
+    /// Processes that outlived SIGKILL.
+    pub unkillable: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExecStatus {
+    /// 0 to 255.
+    Code(i32),
+    /// 1 to 64.
+    Signal(i32),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskFull {
+    /// Where in the guest it is mounted.
+    pub mount: String,
+    pub size_bytes: u64,
+    /// Out of inodes rather than of blocks.
+    pub inodes: bool,
+}
+
+/// Why a command was not started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalReason {
+    NotFound,
+    NotExecutable,
+    UnknownUser,
+    BadWorkdir,
+    /// The request itself was wrong: kilnd checked it before, so one of the two is at fault.
+    Invalid,
+    /// The agent could not do its part.
+    Agent,
+}

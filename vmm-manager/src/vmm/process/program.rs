@@ -1,0 +1,71 @@
+//! What is to be run.
+
+use std::{
+    ffi::OsString,
+    os::fd::{AsRawFd, OwnedFd, RawFd},
+    path::PathBuf,
+};
+
+/// A program, its arguments, and the little that it is given of this process: an empty
+/// environment, a null stdin, no descriptors but those passed.
+#[derive(Debug)]
+pub struct Program {
+    pub(super) path: PathBuf,
+    pub(super) arguments: Vec<OsString>,
+    pub(super) directory: PathBuf,
+    pub(super) stdout: Stdout,
+    pub(super) passed: Vec<OwnedFd>,
+}
+
+/// Where a child's stdout goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stdout {
+    Null,
+    /// The last so many bytes are kept. Always drained: the child never waits for a reader.
+    Tail(usize),
+}
+
+impl Program {
+    /// To be run in `/` without arguments.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            arguments: Vec::new(),
+            directory: "/".into(),
+            stdout: Stdout::Null,
+            passed: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    #[must_use]
+    pub fn arguments(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = directory.into();
+        self
+    }
+
+    #[must_use]
+    pub fn stdout(mut self, stdout: Stdout) -> Self {
+        self.stdout = stdout;
+        self
+    }
+
+    /// Hands a descriptor to the child under the number that it has here, which is returned for the
+    /// command line; closed here once the child has it.
+    pub fn pass(&mut self, descriptor: OwnedFd) -> RawFd {
+        let number = descriptor.as_raw_fd();
+        self.passed.push(descriptor);
+        number
+    }
+}

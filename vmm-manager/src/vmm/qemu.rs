@@ -1,0 +1,120 @@
+//! The QEMU driver: a q35 machine over QMP, under KVM or TCG, its vsock bridged by
+//! `vhost-device-vsock`.
+//!
+//! ```text
+//! kilnd ──QMP (socket pair)──▶ qemu ◀──vhost-user (socket)──▶ vhost-device-vsock ◀── vsock.sock
+//! ```
+//!
+//! Both sockets of QEMU are made here and handed over, so nothing has to be waited for and nobody
+//! else can speak on them.
+
+mod arguments;
+mod bridge;
+mod machine;
+mod monitor;
+mod read_back;
+mod start;
+
+use std::{path::PathBuf, time::Duration};
+
+use async_trait::async_trait;
+use tokio::time::timeout;
+
+use super::{
+    Machine, VmSpec, Vmm, VmmError, VmmIdentity,
+    process::{ProcessExit, Program, Stdout, Supervised},
+};
+
+/// A program that cannot say its version in this time will not run a machine.
+const VERSION_LIMIT: Duration = Duration::from_secs(30);
+
+/// Where the driver's programs are, and what executes the guest's instructions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QemuConfig {
+    pub qemu: PathBuf,
+    pub vhost_device_vsock: PathBuf,
+    pub accelerator: Accelerator,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accelerator {
+    /// The processor.
+    Kvm,
+    /// QEMU's own translation: works everywhere, slow, not meant to hold an attacker.
+    Tcg,
+}
+
+impl Accelerator {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        }
+    }
+}
+
+/// The driver.
+#[derive(Clone, Debug)]
+pub struct Qemu {
+    config: QemuConfig,
+    identity: VmmIdentity,
+}
+
+impl Qemu {
+    /// Asks both programs for their versions: they are there, and they run.
+    pub async fn probe(config: QemuConfig) -> Result<Self, VmmError> {
+        let said = version(&config.qemu).await?;
+        version(&config.vhost_device_vsock).await?;
+        let identity = VmmIdentity {
+            name: "qemu",
+            version: number(&said).unwrap_or("unknown").to_owned(),
+            accelerator: config.accelerator.name(),
+        };
+        Ok(Self { config, identity })
+    }
+
+    pub fn config(&self) -> &QemuConfig {
+        &self.config
+    }
+}
+
+#[async_trait]
+impl Vmm for Qemu {
+    fn identity(&self) -> &VmmIdentity {
+        &self.identity
+    }
+
+    async fn create(&self, spec: VmSpec) -> Result<Box<dyn Machine>, VmmError> {
+        Ok(Box::new(start::start(&self.config, spec).await?))
+    }
+}
+
+/// The first line that `program --version` prints.
+async fn version(program: &std::path::Path) -> Result<String, VmmError> {
+    let shown = program.display().to_string();
+    let spawned = Program::new(program).argument("--version").stdout(Stdout::Tail(4096));
+    let child = Supervised::spawn(spawned)
+        .await
+        .map_err(|source| VmmError::Spawn { program: shown.clone(), source })?;
+    let not_ready = |stderr| VmmError::NotReady {
+        program: shown.clone(),
+        what: "its version",
+        limit: VERSION_LIMIT,
+        stderr,
+    };
+    match timeout(VERSION_LIMIT, child.wait()).await {
+        Ok(ProcessExit::Code(0)) => {}
+        Ok(exit) => return Err(not_ready(format!(": it {exit}: {}", child.stderr()))),
+        Err(_) => return Err(not_ready(String::new())),
+    }
+    let (bytes, _) = child.stdout().map(super::tail::Tail::snapshot).unwrap_or_default();
+    Ok(String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned())
+}
+
+/// `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)` → `7.2.22`.
+fn number(said: &str) -> Option<&str> {
+    said.split(' ').find(|word| word.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests;

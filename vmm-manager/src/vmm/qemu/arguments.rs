@@ -1,0 +1,191 @@
+//! QEMU's command line.
+//!
+//! What a guest is not given costs it no time to probe: no firmware devices beyond what q35 needs
+//! for ACPI and its power button, no USB, SATA, `SMBus`, floppy, display or network. Options that
+//! carry paths are JSON, in which a comma or an equals sign is only a character.
+
+use std::os::fd::RawFd;
+
+use serde_json::{Value, json};
+
+use super::Accelerator;
+use crate::vmm::{Disk, VmSpec};
+
+/// Descriptors that QEMU is born with, by their numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sockets {
+    pub(super) monitor: RawFd,
+    pub(super) vsock: RawFd,
+}
+
+/// The node of the disk at `index`; the read-back finds it by this name.
+pub(super) fn disk_node(index: usize) -> String {
+    format!("disk{index}")
+}
+
+pub(super) fn render(spec: &VmSpec, accelerator: Accelerator, sockets: Sockets) -> Vec<String> {
+    let VmSpec {
+        name,
+        directory: _is_the_working_directory,
+        cpus,
+        memory_bytes,
+        kernel,
+        initramfs,
+        command_line,
+        disks,
+    } = spec;
+    let mut line = Line::default();
+    // In process lists alone.
+    line.option("-name", name.replace(',', ",,"));
+    for flag in ["-nodefaults", "-no-user-config", "-no-reboot", "-S"] {
+        line.flag(flag);
+    }
+    line.option("-display", "none");
+    line.option("-nic", "none");
+    // QEMU gives up what it never needs again: new privileges, other programs, old system calls.
+    line.option(
+        "-sandbox",
+        "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+    );
+    line.option(
+        "-machine",
+        "q35,usb=off,sata=off,smbus=off,vmport=off,smm=off,hpet=off,i8042=off,\
+         dump-guest-core=off,mem-merge=off,memory-backend=memory",
+    );
+    match accelerator {
+        Accelerator::Kvm => {
+            line.option("-accel", "kvm");
+            // No machines inside the machine: what is not offered cannot be attacked.
+            line.option("-cpu", "host,vmx=off,svm=off");
+        }
+        Accelerator::Tcg => {
+            line.option("-accel", "tcg,thread=multi");
+            // With cx16, QEMU 7.2 double-faults kernel 6.12 in one boot of ten under load.
+            line.option("-cpu", "max,cx16=off");
+        }
+    }
+    line.option("-smp", format!("{cpus},sockets=1,cores={cpus},threads=1"));
+    line.option("-m", format!("{}M", memory_bytes >> 20));
+    // Shared: the vsock bridge reads the guest's rings in it.
+    line.object(
+        "-object",
+        &json!({"qom-type": "memory-backend-memfd", "id": "memory", "size": memory_bytes, "share": true}),
+    );
+    line.option("-kernel", kernel.display().to_string());
+    line.option("-initrd", initramfs.display().to_string());
+    line.option("-append", command_line.clone());
+    // Our end of stdout is always drained, so the guest's console never makes it wait.
+    line.option("-chardev", "stdio,id=serial,signal=off");
+    line.option("-serial", "chardev:serial");
+    line.option("-chardev", format!("socket,id=monitor,fd={}", sockets.monitor));
+    line.option("-mon", "chardev=monitor,mode=control");
+    line.option("-chardev", format!("socket,id=vsock,fd={}", sockets.vsock));
+    line.object("-device", &json!({"driver": "vhost-user-vsock-pci", "chardev": "vsock"}));
+    for (index, disk) in disks.iter().enumerate() {
+        line.object("-blockdev", &block_device(index, disk));
+        line.object(
+            "-device",
+            &json!({"driver": "virtio-blk-pci", "drive": disk_node(index), "serial": disk.serial}),
+        );
+    }
+    line.arguments
+}
+
+/// Always raw, so that no header which a guest may have written is ever read.
+fn block_device(index: usize, disk: &Disk) -> Value {
+    // Nothing that a job writes outlives its VM, nor the host: flushes would only cost time.
+    let cache = json!({"direct": false, "no-flush": !disk.read_only});
+    json!({
+        "driver": "raw",
+        "node-name": disk_node(index),
+        "read-only": disk.read_only,
+        "discard": "unmap",
+        "cache": cache,
+        "file": {
+            "driver": "file",
+            "filename": disk.path,
+            "read-only": disk.read_only,
+            "discard": "unmap",
+            "aio": "threads",
+            "cache": cache,
+        },
+    })
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    arguments: Vec<String>,
+}
+
+impl Line {
+    fn flag(&mut self, name: &str) {
+        self.arguments.push(name.to_owned());
+    }
+
+    fn option(&mut self, name: &str, value: impl Into<String>) {
+        self.flag(name);
+        self.arguments.push(value.into());
+    }
+
+    fn object(&mut self, name: &str, value: &Value) {
+        self.option(name, value.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Accelerator, Disk, Sockets, VmSpec, render};
+
+    fn spec() -> VmSpec {
+        let disk = |serial, path: &str, read_only| Disk { serial, path: path.into(), read_only };
+        VmSpec {
+            name: "job,1".into(),
+            directory: "/vm".into(),
+            cpus: 2,
+            memory_bytes: 704 << 20,
+            kernel: "/image/vmlinux".into(),
+            initramfs: "/image/initramfs.cpio".into(),
+            command_line: "console=ttyS0 quiet".into(),
+            disks: vec![
+                disk("kiln-root", "/image/root,file=x.ext4", true),
+                disk("kiln-scratch", "/vm/scratch", false),
+            ],
+        }
+    }
+
+    fn check(accelerator: Accelerator, expected: &[&str]) {
+        let arguments = render(&spec(), accelerator, Sockets { monitor: 17, vsock: 18 });
+        let line = arguments.join(" ");
+        for part in expected {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+    }
+
+    #[test]
+    fn a_machine_is_rendered_with_its_limits() {
+        let common = [
+            "-name job,,1 ",
+            "-smp 2,sockets=1,cores=2,threads=1 -m 704M ",
+            r#""qom-type":"memory-backend-memfd","share":true,"size":738197504"#,
+            "-append console=ttyS0 quiet ",
+            "-chardev socket,id=monitor,fd=17 ",
+            "-chardev socket,id=vsock,fd=18 ",
+        ];
+        check(Accelerator::Tcg, &common);
+        check(Accelerator::Kvm, &common);
+        check(Accelerator::Tcg, &["-accel tcg,thread=multi -cpu max,cx16=off "]);
+        check(Accelerator::Kvm, &["-accel kvm -cpu host,vmx=off,svm=off "]);
+    }
+
+    #[test]
+    fn a_disk_is_raw_and_its_path_only_a_path() {
+        check(
+            Accelerator::Tcg,
+            &[
+                r#""driver":"raw","file":{"aio":"threads","cache":{"direct":false,"no-flush":false},"discard":"unmap","driver":"file","filename":"/image/root,file=x.ext4","read-only":true},"node-name":"disk0","read-only":true}"#,
+                r#""node-name":"disk1","read-only":false"#,
+                r#"{"drive":"disk1","driver":"virtio-blk-pci","serial":"kiln-scratch"}"#,
+            ],
+        );
+    }
+}

@@ -1,0 +1,170 @@
+//! QMP: QEMU's monitor protocol.
+//!
+//! Lines of JSON both ways. QEMU greets; we negotiate capabilities, then send commands with an id;
+//! answers carry the id back, events come at any time. All can be sent at once: QEMU answers in
+//! order. A QEMU that a guest has taken over is the guest: lines are bounded, answers to questions
+//! that we did not ask are ignored, and so is every event that we do not know.
+
+mod message;
+
+use std::{
+    collections::HashMap,
+    os::unix::net::UnixStream as StdUnixStream,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+    sync::{mpsc, oneshot, watch},
+    time::timeout,
+};
+
+use self::message::Message;
+pub(super) use self::message::ShutdownReason;
+
+/// The longest answer that we ask for is a few KiB.
+const MAX_LINE_BYTES: usize = 1024 * 1024;
+/// Commands on their way to a QEMU that does not read.
+const COMMANDS: usize = 32;
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum MonitorError {
+    #[error("the monitor is closed")]
+    Closed,
+    #[error("{reason}")]
+    Refused { reason: String },
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+}
+
+/// Our end of one QEMU's monitor. It ends with QEMU, or when this is dropped.
+#[derive(Debug)]
+pub(super) struct Monitor {
+    commands: mpsc::Sender<Command>,
+    /// `Some` once QEMU has said why it ends.
+    shutdown: watch::Receiver<Option<ShutdownReason>>,
+    closed: watch::Receiver<bool>,
+}
+
+#[derive(Debug)]
+struct Command {
+    name: &'static str,
+    answer: oneshot::Sender<Result<Value, String>>,
+}
+
+impl Monitor {
+    /// Takes the conversation up. Must be called within a runtime.
+    pub(super) fn open(stream: StdUnixStream) -> std::io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        let stream = UnixStream::from_std(stream)?;
+        let (commands, inbox) = mpsc::channel(COMMANDS);
+        let (said, shutdown) = watch::channel(None);
+        let (end, closed) = watch::channel(false);
+        let pending = Pending::default();
+        tokio::spawn(async move {
+            if let Err(error) = converse(stream, inbox, pending, said).await {
+                tracing::debug!(%error, "the conversation with qemu has ended");
+            }
+            end.send_replace(true);
+        });
+        Ok(Self { commands, shutdown, closed })
+    }
+
+    /// Runs a command without arguments; none that we need has any.
+    ///
+    /// # Cancel safety
+    /// Safe, but the command may run all the same.
+    pub(super) async fn call(
+        &self,
+        name: &'static str,
+        limit: Duration,
+    ) -> Result<Value, MonitorError> {
+        let call = async {
+            let (answer, answered) = oneshot::channel();
+            let command = Command { name, answer };
+            self.commands.send(command).await.map_err(|_| MonitorError::Closed)?;
+            match answered.await {
+                Ok(Ok(value)) => Ok(value),
+                Ok(Err(reason)) => Err(MonitorError::Refused { reason }),
+                Err(_) => Err(MonitorError::Closed),
+            }
+        };
+        timeout(limit, call).await.unwrap_or(Err(MonitorError::Timeout(limit)))
+    }
+
+    /// What QEMU said of its end: its last words are all read when the stream has ended.
+    pub(super) async fn last_words(&self, limit: Duration) -> Option<ShutdownReason> {
+        let mut closed = self.closed.clone();
+        let _heard_so_far = timeout(limit, closed.wait_for(|closed| *closed)).await;
+        *self.shutdown.borrow()
+    }
+}
+
+type Pending = Arc<Mutex<HashMap<u64, oneshot::Sender<Result<Value, String>>>>>;
+
+async fn converse(
+    mut stream: UnixStream,
+    mut inbox: mpsc::Receiver<Command>,
+    pending: Pending,
+    said: watch::Sender<Option<ShutdownReason>>,
+) -> std::io::Result<()> {
+    let (mut from_qemu, mut to_qemu) = stream.split();
+    let writing = async {
+        let mut id = 0;
+        while let Some(Command { name, answer }) = inbox.recv().await {
+            id += 1;
+            pending.lock().unwrap_or_else(PoisonError::into_inner).insert(id, answer);
+            let line = format!("{{\"execute\":\"{name}\",\"id\":{id}}}\n");
+            to_qemu.write_all(line.as_bytes()).await?;
+        }
+        Ok(())
+    };
+    let reading = async {
+        let mut buffer = Vec::with_capacity(4096);
+        loop {
+            while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = buffer.drain(..=end).collect();
+                hear(&line, &pending, &said);
+            }
+            if buffer.len() > MAX_LINE_BYTES {
+                return Err(std::io::Error::other("an endless line"));
+            }
+            if from_qemu.read_buf(&mut buffer).await? == 0 {
+                return Ok(());
+            }
+        }
+    };
+    let result = tokio::select! {
+        result = writing => result,
+        result = reading => result,
+    };
+    // Those who still wait for an answer learn that none will come.
+    pending.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    result
+}
+
+fn hear(line: &[u8], pending: &Pending, said: &watch::Sender<Option<ShutdownReason>>) {
+    match Message::parse(line) {
+        Message::Answer { id, answer } => {
+            let asked = pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            if let Some(asked) = asked {
+                let _nobody_waits_any_more = asked.send(answer);
+            }
+        }
+        // The first reason is the cause, later ones its consequence.
+        Message::Shutdown(reason) => {
+            said.send_if_modified(|said| {
+                let first = said.is_none();
+                *said = said.or(Some(reason));
+                first
+            });
+        }
+        Message::Other(what) => tracing::trace!(what, "qemu said"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

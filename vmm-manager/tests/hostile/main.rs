@@ -1,0 +1,6 @@
+mod play;
+#[test]
+fn t() {
+    let o = play::play(&[0]);
+    panic!("{o:?}");
+}

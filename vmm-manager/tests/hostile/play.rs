@@ -1,0 +1,203 @@
+//! Plays bytes to the host's client as if a guest had sent them, and tells what came of it.
+//!
+//! The input is what a guest sends after the bridge's `OK`; its first byte says how it is cut. The
+//! frames of a call wait until the client is idle, since no honest agent answers before it is
+//! asked. The clock stands still while anybody works, so neither pauses nor limits take any time.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use kiln_vmm_manager::guest::{Command, Conversation, GuestError, Hello, Transcript, converse};
+use tokio::{
+    io::{
+        AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf, copy, duplex, sink, split,
+    },
+    runtime,
+    time::{sleep, timeout},
+};
+
+/// Each frame is one write.
+pub(crate) const FRAMES: u8 = 0;
+/// Each frame is one write, and waits for an idle client.
+pub(crate) const CALM: u8 = 1;
+/// Byte by byte.
+pub(crate) const BYTES: u8 = 2;
+/// Pieces of the first byte's upper five bits plus one, each waiting for an idle client.
+pub(crate) const PIECES: u8 = 3;
+/// After the last byte the guest falls silent, instead of closing the stream.
+pub(crate) const SILENT: u8 = 4;
+const CUT: u8 = 3;
+
+pub(crate) const LIMIT: Duration = Duration::from_secs(600);
+pub(crate) const PHASE_LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const OUTPUT_BYTES: u64 = 4 << 30;
+/// The shortest pause of the clock: it ends when nobody has anything left to do.
+const IDLE: Duration = Duration::from_millis(1);
+const PIPE_BYTES: usize = 64 * 1024;
+
+/// What came of a conversation.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) result: Result<Transcript, GuestError>,
+    /// How many of the guest's bytes the client took.
+    pub(crate) taken: usize,
+    /// Tasks that the client left behind.
+    pub(crate) lingering: usize,
+}
+
+/// Plays `input`.
+pub(crate) fn play(input: &[u8]) -> Outcome {
+    play_at(input, IDLE)
+}
+
+/// Plays `input` with pauses of the given length.
+pub(crate) fn play_at(input: &[u8], pause: Duration) -> Outcome {
+    let (mode, bytes) = input.split_first().map_or((FRAMES, input), |(mode, rest)| (*mode, rest));
+    let bytes = bytes.to_vec();
+    talk(async move |mut guest: tokio::io::WriteHalf<DuplexStream>| {
+        // An error says that the client has hung up.
+        let _ = speak(&mut guest, &bytes, mode, pause).await;
+        if mode & SILENT != 0 {
+            std::future::pending::<()>().await;
+        }
+    })
+}
+
+/// The client's conversation with a far end that only writes, and ends when `act` does.
+pub(crate) fn talk<F>(act: F) -> Outcome
+where
+    F: AsyncFnOnce(tokio::io::WriteHalf<DuplexStream>),
+{
+    let runtime = runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime").block_on(async {
+        let (host, guest) = duplex(PIPE_BYTES);
+        let taken = Arc::new(AtomicUsize::new(0));
+        let host = Metered { stream: host, taken: Arc::clone(&taken) };
+        let far_end = async move {
+            let (mut heard, said) = split(guest);
+            let mut nowhere = sink();
+            tokio::select! {
+                _ = copy(&mut heard, &mut nowhere) => {}
+                () = act(said) => {}
+            }
+            // Both halves go here, which is how the stream ends.
+        };
+        let near_end = timeout(LIMIT * 2, converse(host, conversation()));
+        let (result, ()) = tokio::join!(near_end, far_end);
+        let result = result.expect("the client keeps to its own limit");
+        sleep(IDLE).await;
+        let lingering = runtime::Handle::current().metrics().num_alive_tasks();
+        Outcome { result, taken: taken.load(Ordering::Relaxed), lingering }
+    })
+}
+
+/// What the client says and puts up with in every case.
+pub(crate) fn conversation() -> Conversation {
+    Conversation {
+        hello: Hello { hostname: "hostile".to_owned(), limit: PHASE_LIMIT },
+        command: Command {
+            argv: vec!["true".to_owned()],
+            env: Vec::new(),
+            workdir: String::new(),
+            user: String::new(),
+            stdin: false,
+            memory_bytes: 0,
+            pids: 0,
+            timeout: None,
+            start_limit: PHASE_LIMIT,
+        },
+        output_bytes: OUTPUT_BYTES,
+        limit: LIMIT,
+    }
+}
+
+async fn speak(
+    guest: &mut (impl AsyncWrite + Unpin),
+    bytes: &[u8],
+    mode: u8,
+    pause: Duration,
+) -> std::io::Result<()> {
+    let mut last_call = 0;
+    for frame in frames(bytes) {
+        let call = frame.get(5..9).map_or(0, |id| u32::from_be_bytes([id[0], id[1], id[2], id[3]]));
+        if call > last_call || mode & CUT == CALM {
+            last_call = call.max(last_call);
+            sleep(pause).await;
+        }
+        match mode & CUT {
+            BYTES => {
+                for byte in frame {
+                    guest.write_u8(*byte).await?;
+                }
+            }
+            PIECES => {
+                for piece in frame.chunks(usize::from(mode >> 3) + 1) {
+                    guest.write_all(piece).await?;
+                    sleep(pause).await;
+                }
+            }
+            _ => guest.write_all(frame).await?,
+        }
+    }
+    Ok(())
+}
+
+/// `bytes` as the frames that their lengths claim; the last may be cut short.
+pub(crate) fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let claimed = match bytes {
+            [] => return None,
+            [high, middle, low, ..] => u32::from_be_bytes([0, *high, *middle, *low]) as usize + 9,
+            _ => bytes.len(),
+        };
+        let (frame, rest) = bytes.split_at(claimed.min(bytes.len()));
+        bytes = rest;
+        Some(frame)
+    })
+}
+
+/// Counts what is read.
+#[derive(Debug)]
+struct Metered {
+    stream: DuplexStream,
+    taken: Arc<AtomicUsize>,
+}
+
+impl AsyncRead for Metered {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        this.taken.fetch_add(buffer.filled().len() - before, Ordering::Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Metered {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}
