@@ -1,0 +1,122 @@
+//! kilnd, as this command reaches it: the only module that speaks gRPC.
+
+mod connect;
+mod error;
+mod prefix;
+mod watch;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use kiln_proto::v1::{self, job_service_client::JobServiceClient};
+use tokio_stream::Stream;
+use tonic::{Response, Status, Streaming, transport::Channel};
+
+use crate::record::Job;
+
+pub(crate) use self::error::DaemonError;
+
+/// For calls that kilnd answers at once.
+const CALL_LIMIT: Duration = Duration::from_secs(30);
+/// A page of jobs may hold long commands; kilnd is trusted not to make it larger than it is.
+const MESSAGE_LIMIT: usize = 64 << 20;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Daemon {
+    jobs: JobServiceClient<Channel>,
+    socket: PathBuf,
+}
+
+/// One page of [`Daemon::list`].
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) jobs: Vec<Job>,
+    /// Empty on the last page.
+    pub(crate) next: String,
+}
+
+impl Daemon {
+    pub(crate) async fn connect(socket: &Path) -> Result<Self, connect::ConnectError> {
+        let channel = connect::channel(socket).await?;
+        let jobs = JobServiceClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT);
+        Ok(Self { jobs, socket: socket.to_owned() })
+    }
+
+    pub(crate) async fn create(&self, request: v1::CreateJobRequest) -> Result<Job, DaemonError> {
+        let v1::CreateJobResponse { job } =
+            self.answer(self.jobs.clone().create_job(request)).await?;
+        self.present(job)
+    }
+
+    pub(crate) async fn job(&self, id: &str) -> Result<Job, DaemonError> {
+        let request = v1::GetJobRequest { id: id.to_owned() };
+        let v1::GetJobResponse { job } = self.answer(self.jobs.clone().get_job(request)).await?;
+        self.present(job)
+    }
+
+    /// Asks a job to end and gives back how it stands now.
+    pub(crate) async fn cancel(&self, id: &str) -> Result<Job, DaemonError> {
+        let request = v1::CancelJobRequest { id: id.to_owned() };
+        let v1::CancelJobResponse { job } =
+            self.answer(self.jobs.clone().cancel_job(request)).await?;
+        self.present(job)
+    }
+
+    /// The page at `token`, newest first; the first page's token is empty.
+    pub(crate) async fn list(&self, project: &str, token: &str) -> Result<Page, DaemonError> {
+        let request = v1::ListJobsRequest {
+            project: project.to_owned(),
+            page_size: 100,
+            page_token: token.to_owned(),
+        };
+        let v1::ListJobsResponse { jobs, next_page_token } =
+            self.answer(self.jobs.clone().list_jobs(request)).await?;
+        // A token that stands still would be read for ever.
+        if !token.is_empty() && next_page_token == token {
+            return Err(DaemonError::Malformed {
+                socket: self.socket.clone(),
+                field: "page token",
+            });
+        }
+        Ok(Page { jobs: jobs.into_iter().map(Job::from).collect(), next: next_page_token })
+    }
+
+    pub(crate) async fn read_log(
+        &self,
+        request: v1::ReadLogRequest,
+    ) -> Result<Streaming<v1::ReadLogResponse>, DaemonError> {
+        self.answer(self.jobs.clone().read_log(request)).await
+    }
+
+    /// Without a limit: kilnd may answer no sooner than the job begins.
+    pub(crate) async fn attach(
+        &self,
+        requests: impl Stream<Item = v1::AttachJobRequest> + Send + 'static,
+    ) -> Result<Streaming<v1::AttachJobResponse>, DaemonError> {
+        let answer = self.jobs.clone().attach_job(requests).await;
+        answer.map(Response::into_inner).map_err(|status| self.error(&status))
+    }
+
+    /// What a status, of a call or of a stream, means to the user.
+    pub(crate) fn error(&self, status: &Status) -> DaemonError {
+        DaemonError::new(&self.socket, status)
+    }
+
+    async fn answer<T>(
+        &self,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, DaemonError> {
+        match tokio::time::timeout(CALL_LIMIT, call).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(self.error(&status)),
+            Err(_) => Err(DaemonError::Silent { socket: self.socket.clone(), limit: CALL_LIMIT }),
+        }
+    }
+
+    fn present(&self, job: Option<v1::Job>) -> Result<Job, DaemonError> {
+        let malformed = || DaemonError::Malformed { socket: self.socket.clone(), field: "job" };
+        job.map(Job::from).ok_or_else(malformed)
+    }
+}

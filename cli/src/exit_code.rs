@@ -1,0 +1,100 @@
+//! What `kiln run` and `kiln job wait` exit with.
+
+use crate::record::{FailureClass, Job, State};
+
+pub(crate) const TIMEOUT: u8 = 124;
+/// Kiln's own failure, bad usage among it.
+pub(crate) const KILN: u8 = 125;
+pub(crate) const CANCELLED: u8 = 130;
+pub(crate) const OUT_OF_MEMORY: u8 = 137;
+/// As a shell shows a command that SIGPIPE ended: whoever read our stdout went away.
+pub(crate) const BROKEN_PIPE: u8 = 141;
+
+/// `None` until the job has ended.
+pub(crate) fn of(job: &Job) -> Option<u8> {
+    match job.state {
+        State::Queued | State::Running | State::Unknown => None,
+        State::Completed => Some(job.exit.as_ref().map_or(0, |exit| shown(exit.code))),
+        State::Timeout => Some(TIMEOUT),
+        State::Cancelled => Some(CANCELLED),
+        State::Failed => Some(of_failure(job)),
+    }
+}
+
+fn of_failure(job: &Job) -> u8 {
+    match job.failure.as_ref().map(|failure| failure.class) {
+        Some(FailureClass::Oom) => OUT_OF_MEMORY,
+        Some(FailureClass::User | FailureClass::DiskFull) => match &job.exit {
+            // A failed job never looks like success, whatever its record says.
+            Some(exit) if exit.code != 0 => shown(exit.code),
+            Some(_) | None => KILN,
+        },
+        Some(FailureClass::Policy | FailureClass::Infrastructure | FailureClass::Unknown)
+        | None => KILN,
+    }
+}
+
+/// An exit status is one byte; what is none was made up by somebody.
+fn shown(code: i32) -> u8 {
+    u8::try_from(code).unwrap_or(KILN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Exit, Failure};
+
+    fn check(state: State, class: Option<FailureClass>, exit: Option<i32>, expected: Option<u8>) {
+        let job = Job {
+            state,
+            failure: class.map(|class| Failure { class, ..Failure::default() }),
+            exit: exit.map(|code| Exit { code, signal: None }),
+            ..Job::default()
+        };
+        assert_eq!(of(&job), expected, "{state:?} {class:?} {exit:?}");
+    }
+
+    #[test]
+    fn a_job_that_goes_on_has_none() {
+        for state in [State::Queued, State::Running, State::Unknown] {
+            check(state, None, None, None);
+        }
+    }
+
+    #[test]
+    fn states_have_their_codes() {
+        check(State::Completed, None, Some(0), Some(0));
+        check(State::Completed, None, None, Some(0));
+        check(State::Timeout, None, None, Some(124));
+        check(State::Timeout, None, Some(137), Some(124));
+        check(State::Cancelled, None, Some(143), Some(130));
+    }
+
+    #[test]
+    fn a_command_keeps_its_own() {
+        for code in [1, 2, 7, 126, 127, 128 + 9, 255] {
+            let expected = u8::try_from(code).ok();
+            check(State::Failed, Some(FailureClass::User), Some(code), expected);
+            check(State::Failed, Some(FailureClass::DiskFull), Some(code), expected);
+        }
+    }
+
+    #[test]
+    fn classes_have_their_codes() {
+        check(State::Failed, Some(FailureClass::Oom), Some(137), Some(137));
+        check(State::Failed, Some(FailureClass::Oom), Some(1), Some(137));
+        check(State::Failed, Some(FailureClass::Oom), None, Some(137));
+        check(State::Failed, Some(FailureClass::Policy), None, Some(125));
+        check(State::Failed, Some(FailureClass::Infrastructure), Some(3), Some(125));
+        check(State::Failed, Some(FailureClass::Unknown), Some(3), Some(125));
+    }
+
+    #[test]
+    fn a_failed_job_never_exits_zero() {
+        check(State::Failed, None, Some(0), Some(125));
+        check(State::Failed, Some(FailureClass::User), Some(0), Some(125));
+        check(State::Failed, Some(FailureClass::User), Some(256), Some(125));
+        check(State::Failed, Some(FailureClass::User), Some(-1), Some(125));
+        check(State::Failed, Some(FailureClass::DiskFull), None, Some(125));
+    }
+}

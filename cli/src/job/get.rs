@@ -1,0 +1,16 @@
+//! `kiln job get`: the whole story of one job.
+
+mod story;
+
+use crate::{args::GetArguments, daemon::Daemon, output, record::Time};
+
+pub(super) async fn run(daemon: &Daemon, arguments: GetArguments) -> anyhow::Result<u8> {
+    let id = daemon.resolve(&arguments.id).await?;
+    let job = daemon.job(&id).await?;
+    if arguments.json {
+        output::print_json(&job)?;
+    } else {
+        output::print(story::of(&job, Time::now()).as_bytes())?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,126 @@
+//! A record as people read it.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write;
+
+use crate::{
+    display::{age, command_line, duration, printable, seconds, size},
+    reason,
+    record::{Exec, Job, Machine, PhaseTime, Spec, Time},
+};
+
+/// Names to the left, as wide as the widest; a name that is empty goes on with the one before.
+#[derive(Debug, Default)]
+struct Story(String);
+
+impl Story {
+    fn line(&mut self, name: &str, value: &str) {
+        for (index, part) in printable(value).lines().enumerate() {
+            let name = if index == 0 { name } else { "" };
+            // Writing to a string cannot fail.
+            let _ = writeln!(self.0, "{name:<13}{part}");
+        }
+    }
+}
+
+pub(super) fn of(job: &Job, now: Time) -> String {
+    let mut story = Story::default();
+    story.line("Id", &job.id);
+    story.line("Project", &format!("{}/{}", job.tenant, job.project));
+    if let Some(exec) = &job.spec.exec {
+        work(&mut story, exec);
+    }
+    state(&mut story, job);
+    for (name, time) in
+        [("Created", job.created_at), ("Started", job.started_at), ("Ended", job.ended_at)]
+    {
+        if let Some(time) = time {
+            story.line(name, &format!("{time} ({} ago)", age(now.since(time))));
+        }
+    }
+    phases(&mut story, &job.phases);
+    if let Some(machine) = &job.machine {
+        self::machine(&mut story, machine);
+    }
+    limits(&mut story, &job.spec);
+    if let Some(peak) = job.memory_peak_bytes {
+        story.line("Memory peak", &size(peak));
+    }
+    let dropped = match job.log.dropped_bytes {
+        0 => String::new(),
+        dropped => format!(", {} of it dropped in the middle", size(dropped)),
+    };
+    story.line("Log", &format!("{}{dropped}", size(job.log.end_offset)));
+    story.0
+}
+
+fn work(story: &mut Story, exec: &Exec) {
+    story.line("Command", &command_line(&exec.argv));
+    for (name, value) in [("Directory", &exec.workdir), ("User", &exec.user)] {
+        if !value.is_empty() {
+            story.line(name, value);
+        }
+    }
+    // Values may be secrets, and this is read over shoulders; --json has them.
+    let names: Vec<_> = exec.env.keys().map(String::as_str).collect();
+    if !names.is_empty() {
+        story.line("Environment", &names.join(" "));
+    }
+}
+
+fn state(story: &mut Story, job: &Job) {
+    let phase = job.phase.and(job.phases.last()).map(|phase| format!(" ({})", phase.name));
+    story.line("State", &format!("{}{}", job.state.name(), phase.unwrap_or_default()));
+    if let Some(exit) = &job.exit {
+        let signal = exit.signal.map(|signal| format!(" (signal {signal})"));
+        story.line("Exit", &format!("{}{}", exit.code, signal.unwrap_or_default()));
+    }
+    if let Some(reason) = reason::of(job) {
+        story.line("Reason", &reason);
+    }
+    if let Some(failure) = &job.failure {
+        story.line("Failure", &format!("{}: {}", failure.class.name(), failure.message));
+        for (name, value) in &failure.details {
+            story.line("", &format!("{name}: {value}"));
+        }
+    }
+}
+
+fn phases(story: &mut Story, phases: &[PhaseTime]) {
+    for (index, phase) in phases.iter().enumerate() {
+        let name = if index == 0 { "Phases" } else { "" };
+        let took = phase.duration_seconds.map(|took| duration(seconds(took)));
+        let took = took.unwrap_or_else(|| "goes on".to_owned());
+        story.line(name, &format!("{:<7} {took}", phase.name));
+    }
+}
+
+fn machine(story: &mut Story, machine: &Machine) {
+    let Machine {
+        vmm,
+        vmm_version,
+        accelerator,
+        kernel_release,
+        kernel_digest,
+        initramfs_digest,
+        root_digest,
+        agent_version,
+    } = machine;
+    story.line("Machine", &format!("{vmm} {vmm_version}, {accelerator}"));
+    story.line("Kernel", &format!("{kernel_release} {kernel_digest}"));
+    story.line("Initramfs", initramfs_digest);
+    story.line("Root", root_digest);
+    story.line("Agent", agent_version);
+}
+
+fn limits(story: &mut Story, spec: &Spec) {
+    let cpus = if spec.cpus == 1 { "1 CPU".to_owned() } else { format!("{} CPUs", spec.cpus) };
+    let timeout = spec.timeout_seconds.map_or_else(
+        || "no timeout".to_owned(),
+        |timeout| format!("timeout {}", duration(seconds(timeout))),
+    );
+    let (memory, disk) = (size(spec.memory_bytes), size(spec.disk_bytes));
+    story.line("Limits", &format!("{cpus}, memory {memory}, disk {disk}, {timeout}"));
+}

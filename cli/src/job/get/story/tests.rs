@@ -1,0 +1,169 @@
+use kiln_proto::v1;
+
+use super::*;
+
+fn time(seconds: i64) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds, nanos: 0 }
+}
+
+fn took(seconds: i64) -> prost_types::Duration {
+    prost_types::Duration { seconds, nanos: 500_000_000 }
+}
+
+fn job() -> v1::Job {
+    let variable = |name: &str, value: &str| v1::EnvironmentVariable {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    };
+    let phase = |name: &str, duration| v1::PhaseTime {
+        name: name.to_owned(),
+        started_at: Some(time(100)),
+        duration,
+    };
+    v1::Job {
+        id: "01jd".to_owned(),
+        tenant: "local".to_owned(),
+        project: "default".to_owned(),
+        spec: Some(v1::JobSpec {
+            cpus: 1,
+            memory_bytes: 256 << 20,
+            disk_bytes: 10 << 30,
+            timeout: Some(prost_types::Duration { seconds: 90, nanos: 0 }),
+            attach: true,
+            work: Some(v1::job_spec::Work::Exec(v1::ExecSpec {
+                argv: vec!["sh".to_owned(), "-c".to_owned(), "exit 7".to_owned()],
+                env: vec![variable("TOKEN", "hush"), variable("CI", "1")],
+                workdir: "/tmp".to_owned(),
+                user: "nobody".to_owned(),
+                stdin: false,
+            })),
+        }),
+        state: v1::JobState::Failed.into(),
+        phase: 0,
+        created_at: Some(time(100)),
+        started_at: Some(time(101)),
+        ended_at: Some(time(103)),
+        phases: vec![
+            phase("queue", Some(took(0))),
+            phase("boot", Some(took(2))),
+            phase("work", None),
+        ],
+        exit: Some(v1::ExitStatus { code: 137, signal: 9 }),
+        failure: Some(v1::Failure {
+            class: v1::FailureClass::User.into(),
+            message: "killed by\nsignal 9\x1b[2J".to_owned(),
+            details: [("step".to_owned(), "work".to_owned())].into(),
+        }),
+        machine: Some(v1::Machine {
+            vmm: "qemu".to_owned(),
+            vmm_version: "10.0".to_owned(),
+            accelerator: "tcg".to_owned(),
+            kernel_release: "6.12".to_owned(),
+            kernel_digest: "sha256:k".to_owned(),
+            initramfs_digest: "sha256:i".to_owned(),
+            root_digest: "sha256:r".to_owned(),
+            agent_version: "0.1.0".to_owned(),
+        }),
+        memory_peak_bytes: 3 << 20,
+        log: Some(v1::LogSummary { end_offset: 4096, dropped_bytes: 1024 }),
+    }
+}
+
+#[test]
+fn the_whole_story_is_told() {
+    let now = Time::from(prost_types::Timestamp { seconds: 160, nanos: 0 });
+    let expected = "\
+Id           01jd
+Project      local/default
+Command      sh -c 'exit 7'
+Directory    /tmp
+User         nobody
+Environment  CI TOKEN
+State        failed
+Exit         137 (signal 9)
+Reason       the command was ended by signal 9 (SIGKILL)
+Failure      user: killed by
+             signal 9\\u{1b}[2J
+             step: work
+Created      1970-01-01T00:01:40.000000Z (1m ago)
+Started      1970-01-01T00:01:41.000000Z (59s ago)
+Ended        1970-01-01T00:01:43.000000Z (57s ago)
+Phases       queue   500ms
+             boot    2.5s
+             work    goes on
+Machine      qemu 10.0, tcg
+Kernel       6.12 sha256:k
+Initramfs    sha256:i
+Root         sha256:r
+Agent        0.1.0
+Limits       1 CPU, memory 256 MiB, disk 10 GiB, timeout 1m30s
+Memory peak  3 MiB
+Log          4 KiB, 1 KiB of it dropped in the middle
+";
+    assert_eq!(of(&job().into(), now), expected);
+}
+
+#[test]
+fn json_keeps_its_shape() {
+    let json = serde_json::to_value(Job::from(job())).unwrap();
+    let expected = serde_json::json!({
+        "id": "01jd",
+        "tenant": "local",
+        "project": "default",
+        "state": "failed",
+        "phase": null,
+        "exit_code": 137,
+        "exit": {"code": 137, "signal": 9},
+        "failure": {
+            "class": "user",
+            "message": "killed by\nsignal 9\u{1b}[2J",
+            "details": {"step": "work"},
+        },
+        "created_at": "1970-01-01T00:01:40.000000Z",
+        "started_at": "1970-01-01T00:01:41.000000Z",
+        "ended_at": "1970-01-01T00:01:43.000000Z",
+        "phases": [
+            {"name": "queue", "started_at": "1970-01-01T00:01:40.000000Z", "duration_seconds": 0.5},
+            {"name": "boot", "started_at": "1970-01-01T00:01:40.000000Z", "duration_seconds": 2.5},
+            {"name": "work", "started_at": "1970-01-01T00:01:40.000000Z", "duration_seconds": null},
+        ],
+        "spec": {
+            "cpus": 1,
+            "memory_bytes": 268_435_456,
+            "disk_bytes": 10_737_418_240_u64,
+            "timeout_seconds": 90.0,
+            "attach": true,
+            "exec": {
+                "argv": ["sh", "-c", "exit 7"],
+                "env": {"CI": "1", "TOKEN": "hush"},
+                "workdir": "/tmp",
+                "user": "nobody",
+                "stdin": false,
+            },
+        },
+        "machine": {
+            "vmm": "qemu",
+            "vmm_version": "10.0",
+            "accelerator": "tcg",
+            "kernel_release": "6.12",
+            "kernel_digest": "sha256:k",
+            "initramfs_digest": "sha256:i",
+            "root_digest": "sha256:r",
+            "agent_version": "0.1.0",
+        },
+        "memory_peak_bytes": 3_145_728,
+        "log": {"end_offset": 4096, "dropped_bytes": 1024},
+    });
+    assert_eq!(json, expected);
+}
+
+#[test]
+fn a_bare_record_is_told_too() {
+    let queued = v1::Job { state: v1::JobState::Queued.into(), ..v1::Job::default() };
+    let job = Job::from(queued);
+    assert!(of(&job, Time::now()).contains("State        queued\n"));
+    let newer = v1::Job { state: 99, phase: 99, ..v1::Job::default() };
+    let json = serde_json::to_value(Job::from(newer)).unwrap();
+    assert_eq!(json["state"], "unknown");
+    assert_eq!(json["phase"], "unknown");
+}

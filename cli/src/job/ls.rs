@@ -1,0 +1,143 @@
+//! `kiln job ls`: a line per job, printed page by page.
+
+use std::fmt::Write;
+
+use crate::{
+    args::ListArguments,
+    daemon::Daemon,
+    display::{age, command_line, duration, fit},
+    output,
+    record::{FailureClass, Job, State, Time},
+};
+
+const HEADER: &str = "ID                          STATE               AGE   DURATION  COMMAND\n";
+/// Where the command begins.
+const INDENT: usize = 64;
+
+pub(super) async fn run(daemon: &Daemon, arguments: ListArguments) -> anyhow::Result<u8> {
+    let project = arguments.project.unwrap_or_default();
+    let width = output::terminal_width();
+    let mut token = String::new();
+    if !arguments.json {
+        output::print(HEADER.as_bytes())?;
+    }
+    loop {
+        let page = daemon.list(&project, &token).await?;
+        if arguments.json {
+            for job in &page.jobs {
+                output::print_json(job)?;
+            }
+        } else {
+            let now = Time::now();
+            let lines: String = page.jobs.iter().map(|job| line(job, now, width)).collect();
+            output::print(lines.as_bytes())?;
+        }
+        if page.next.is_empty() {
+            return Ok(0);
+        }
+        token = page.next;
+    }
+}
+
+fn line(job: &Job, now: Time, width: Option<usize>) -> String {
+    let argv = job.spec.exec.as_ref().map_or(&[][..], |exec| &exec.argv);
+    let mut command = command_line(argv);
+    if let Some(width) = width {
+        command = fit(&command, width.saturating_sub(INDENT).max(10));
+    }
+    let age = job.created_at.map_or_else(dash, |created| age(now.since(created)));
+    let took = job
+        .started_at
+        .map_or_else(dash, |started| duration(job.ended_at.unwrap_or(now).since(started)));
+    let mut line = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(line, "{:<26}  {:<18}  {age:<4}  {took:<8}  {command}", job.id, state(job));
+    line
+}
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+/// With why a failed job failed.
+fn state(job: &Job) -> String {
+    match (job.state, &job.failure, &job.exit) {
+        (State::Failed, Some(failure), Some(exit)) if failure.class == FailureClass::User => {
+            format!("failed (exit {})", exit.code)
+        }
+        (State::Failed, Some(failure), _) if failure.class == FailureClass::Infrastructure => {
+            "failed (Kiln)".to_owned()
+        }
+        (State::Failed, Some(failure), _) => format!("failed ({})", failure.class.name()),
+        _ => job.state.name().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::record::{Exec, Exit, Failure, Spec};
+
+    fn time(seconds: u64) -> Time {
+        let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        prost_types::Timestamp::from(time).into()
+    }
+
+    fn job() -> Job {
+        let argv = ["sh", "-c", "make -j2 && make install"].map(str::to_owned).to_vec();
+        Job {
+            id: "01jd0000000000000000000000".to_owned(),
+            state: State::Failed,
+            failure: Some(Failure { class: FailureClass::User, ..Failure::default() }),
+            exit: Some(Exit { code: 7, signal: None }),
+            created_at: Some(time(100)),
+            started_at: Some(time(110)),
+            ended_at: Some(time(200)),
+            spec: Spec { exec: Some(Exec { argv, ..Exec::default() }), ..Spec::default() },
+            ..Job::default()
+        }
+    }
+
+    #[test]
+    fn columns_stand_below_their_names() {
+        let line = line(&job(), time(500), None);
+        assert_eq!(
+            line,
+            "01jd0000000000000000000000  failed (exit 7)     6m    1m30s     \
+             sh -c 'make -j2 && make install'\n"
+        );
+        for (name, content) in
+            [("STATE", "failed"), ("AGE", "6m"), ("DURATION", "1m30s"), ("COMMAND", "sh")]
+        {
+            assert_eq!(HEADER.find(name), line.find(content), "{name}");
+        }
+        assert_eq!(HEADER.find("COMMAND"), Some(INDENT));
+    }
+
+    #[test]
+    fn commands_are_cut_at_the_terminals_edge() {
+        let line = line(&job(), time(500), Some(80));
+        assert_eq!(line.trim_end().chars().count(), 80);
+        assert!(line.ends_with("…\n"));
+    }
+
+    #[test]
+    fn a_job_in_the_queue_has_no_duration() {
+        let job = Job { state: State::Queued, created_at: Some(time(100)), ..Job::default() };
+        assert!(line(&job, time(101), None).contains("queued              1s    -         \n"));
+    }
+
+    #[test]
+    fn states_say_why() {
+        let check = |class, expected: &str| {
+            let failure = Some(Failure { class, ..Failure::default() });
+            assert_eq!(state(&Job { failure, ..job() }), expected);
+        };
+        check(FailureClass::User, "failed (exit 7)");
+        check(FailureClass::Oom, "failed (oom)");
+        check(FailureClass::DiskFull, "failed (disk_full)");
+        check(FailureClass::Infrastructure, "failed (Kiln)");
+    }
+}

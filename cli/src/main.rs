@@ -1,0 +1,67 @@
+//! `kiln`: runs commands in microVMs by way of kilnd.
+
+mod args;
+mod daemon;
+mod display;
+mod exit_code;
+mod job;
+mod output;
+mod reason;
+mod record;
+mod report;
+mod run;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use self::{
+    args::{Cli, Command},
+    output::OutputError,
+};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed stdout leaves nobody to tell.
+            let _ = error.print();
+            return if error.use_stderr() { exit_code::KILN } else { 0 }.into();
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            report::error(&format!("cannot start: {error}"));
+            return exit_code::KILN.into();
+        }
+    };
+    let code = match runtime.block_on(dispatch(cli)) {
+        Ok(code) => code,
+        Err(error) => match error.downcast_ref::<OutputError>() {
+            Some(output) if output.is_broken_pipe() => exit_code::BROKEN_PIPE,
+            _ => {
+                report::error(&format!("{error:#}"));
+                exit_code::KILN
+            }
+        },
+    };
+    // Nothing may hold up the exit: not a stdin that nobody types into, not a full pipe.
+    runtime.shutdown_background();
+    code.into()
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
+    match cli.command {
+        Command::Run(arguments) => run::run(&cli.socket, arguments).await,
+        Command::Job(command) => job::dispatch(&cli.socket, command).await,
+        Command::Version(arguments) => version::print(arguments),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "kiln", &mut script);
+            output::print(&script)?;
+            Ok(0)
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! A job as this command knows it, and as `--json` prints it. `docs/cli.md` promises these shapes:
+//! a field may be added, none changes its name or meaning.
+
+mod wire;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+pub(crate) use self::wire::Time;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Job {
+    pub(crate) id: String,
+    pub(crate) tenant: String,
+    pub(crate) project: String,
+    pub(crate) state: State,
+    /// Only while running.
+    pub(crate) phase: Option<Phase>,
+    /// What `kiln run` and `kiln job wait` exit with; `None` until the job has ended.
+    pub(crate) exit_code: Option<u8>,
+    /// Of the command, when it ran.
+    pub(crate) exit: Option<Exit>,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) created_at: Option<Time>,
+    pub(crate) started_at: Option<Time>,
+    pub(crate) ended_at: Option<Time>,
+    pub(crate) phases: Vec<PhaseTime>,
+    pub(crate) spec: Spec,
+    pub(crate) machine: Option<Machine>,
+    pub(crate) memory_peak_bytes: Option<u64>,
+    pub(crate) log: Log,
+}
+
+/// `Unknown` is what a newer kilnd says and this command cannot read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    Queued,
+    Running,
+    Completed,
+    Failed,
+    Cancelled,
+    Timeout,
+    #[default]
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Phase {
+    Preparing,
+    Building,
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Exit {
+    /// The exit code, or 128 + the signal.
+    pub(crate) code: i32,
+    pub(crate) signal: Option<i32>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Failure {
+    pub(crate) class: FailureClass,
+    pub(crate) message: String,
+    pub(crate) details: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FailureClass {
+    User,
+    Oom,
+    DiskFull,
+    Policy,
+    Infrastructure,
+    #[default]
+    Unknown,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct PhaseTime {
+    pub(crate) name: String,
+    pub(crate) started_at: Option<Time>,
+    /// `None` while it lasts.
+    pub(crate) duration_seconds: Option<f64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Spec {
+    pub(crate) cpus: u32,
+    pub(crate) memory_bytes: u64,
+    pub(crate) disk_bytes: u64,
+    pub(crate) timeout_seconds: Option<f64>,
+    pub(crate) attach: bool,
+    /// `None` for work that this command does not know.
+    pub(crate) exec: Option<Exec>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Exec {
+    pub(crate) argv: Vec<String>,
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) workdir: String,
+    pub(crate) user: String,
+    pub(crate) stdin: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Machine {
+    pub(crate) vmm: String,
+    pub(crate) vmm_version: String,
+    pub(crate) accelerator: String,
+    pub(crate) kernel_release: String,
+    pub(crate) kernel_digest: String,
+    pub(crate) initramfs_digest: String,
+    pub(crate) root_digest: String,
+    pub(crate) agent_version: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Log {
+    pub(crate) end_offset: u64,
+    pub(crate) dropped_bytes: u64,
+}
+
+impl Job {
+    pub(crate) fn has_ended(&self) -> bool {
+        match self.state {
+            State::Completed | State::Failed | State::Cancelled | State::Timeout => true,
+            State::Queued | State::Running | State::Unknown => false,
+        }
+    }
+}
+
+impl State {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Timeout => "timeout",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl FailureClass {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Oom => "oom",
+            Self::DiskFull => "disk_full",
+            Self::Policy => "policy",
+            Self::Infrastructure => "infrastructure",
+            Self::Unknown => "unknown",
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! From the wire into the record. Nothing is refused here: what a newer kilnd adds must not keep
+//! this command from showing the rest.
+
+mod time;
+
+use kiln_proto::v1;
+
+use super::{Exec, Exit, Failure, FailureClass, Job, Log, Machine, Phase, PhaseTime, Spec, State};
+use crate::exit_code;
+
+pub(crate) use self::time::Time;
+use self::time::duration_of;
+
+impl From<v1::Job> for Job {
+    fn from(wire: v1::Job) -> Self {
+        let state = State::from(wire.state());
+        let phase = match wire.phase() {
+            v1::Phase::Unspecified if wire.phase == 0 => None,
+            v1::Phase::Unspecified => Some(Phase::Unknown),
+            v1::Phase::Preparing => Some(Phase::Preparing),
+            v1::Phase::Building => Some(Phase::Building),
+        };
+        let v1::Job {
+            id,
+            tenant,
+            project,
+            spec,
+            state: _,
+            phase: _,
+            created_at,
+            started_at,
+            ended_at,
+            phases,
+            exit,
+            failure,
+            machine,
+            memory_peak_bytes,
+            log,
+        } = wire;
+        let mut job = Self {
+            id,
+            tenant,
+            project,
+            state,
+            phase,
+            exit_code: None,
+            exit: exit.map(Exit::from),
+            failure: failure.map(Failure::from),
+            created_at: created_at.map(Time::from),
+            started_at: started_at.map(Time::from),
+            ended_at: ended_at.map(Time::from),
+            phases: phases.into_iter().map(PhaseTime::from).collect(),
+            spec: spec.map(Spec::from).unwrap_or_default(),
+            machine: machine.map(Machine::from),
+            memory_peak_bytes: (memory_peak_bytes != 0).then_some(memory_peak_bytes),
+            log: log.map(Log::from).unwrap_or_default(),
+        };
+        job.exit_code = exit_code::of(&job);
+        job
+    }
+}
+
+impl From<v1::JobState> for State {
+    fn from(wire: v1::JobState) -> Self {
+        match wire {
+            v1::JobState::Unspecified => Self::Unknown,
+            v1::JobState::Queued => Self::Queued,
+            v1::JobState::Running => Self::Running,
+            v1::JobState::Completed => Self::Completed,
+            v1::JobState::Failed => Self::Failed,
+            v1::JobState::Cancelled => Self::Cancelled,
+            v1::JobState::Timeout => Self::Timeout,
+        }
+    }
+}
+
+impl From<v1::ExitStatus> for Exit {
+    fn from(v1::ExitStatus { code, signal }: v1::ExitStatus) -> Self {
+        Self { code, signal: (signal != 0).then_some(signal) }
+    }
+}
+
+impl From<v1::Failure> for Failure {
+    fn from(wire: v1::Failure) -> Self {
+        let class = match wire.class() {
+            v1::FailureClass::Unspecified => FailureClass::Unknown,
+            v1::FailureClass::User => FailureClass::User,
+            v1::FailureClass::Oom => FailureClass::Oom,
+            v1::FailureClass::DiskFull => FailureClass::DiskFull,
+            v1::FailureClass::Policy => FailureClass::Policy,
+            v1::FailureClass::Infrastructure => FailureClass::Infrastructure,
+        };
+        let v1::Failure { class: _, message, details } = wire;
+        Self { class, message, details: details.into_iter().collect() }
+    }
+}
+
+impl From<v1::PhaseTime> for PhaseTime {
+    fn from(v1::PhaseTime { name, started_at, duration }: v1::PhaseTime) -> Self {
+        let duration_seconds = duration.map(|duration| duration_of(&duration).as_secs_f64());
+        Self { name, started_at: started_at.map(Time::from), duration_seconds }
+    }
+}
+
+impl From<v1::JobSpec> for Spec {
+    fn from(wire: v1::JobSpec) -> Self {
+        let v1::JobSpec { cpus, memory_bytes, disk_bytes, timeout, attach, work } = wire;
+        let exec = work.map(|work| match work {
+            v1::job_spec::Work::Exec(exec) => Exec::from(exec),
+        });
+        let timeout_seconds = timeout.map(|timeout| duration_of(&timeout).as_secs_f64());
+        Self { cpus, memory_bytes, disk_bytes, timeout_seconds, attach, exec }
+    }
+}
+
+impl From<v1::ExecSpec> for Exec {
+    fn from(v1::ExecSpec { argv, env, workdir, user, stdin }: v1::ExecSpec) -> Self {
+        let env = env.into_iter().map(|variable| (variable.name, variable.value)).collect();
+        Self { argv, env, workdir, user, stdin }
+    }
+}
+
+impl From<v1::Machine> for Machine {
+    fn from(wire: v1::Machine) -> Self {
+        let v1::Machine {
+            vmm,
+            vmm_version,
+            accelerator,
+            kernel_release,
+            kernel_digest,
+            initramfs_digest,
+            root_digest,
+            agent_version,
+        } = wire;
+        Self {
+            vmm,
+            vmm_version,
+            accelerator,
+            kernel_release,
+            kernel_digest,
+            initramfs_digest,
+            root_digest,
+            agent_version,
+        }
+    }
+}
+
+impl From<v1::LogSummary> for Log {
+    fn from(v1::LogSummary { end_offset, dropped_bytes }: v1::LogSummary) -> Self {
+        Self { end_offset, dropped_bytes }
+    }
+}

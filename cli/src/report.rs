@@ -1,0 +1,22 @@
+//! What Kiln itself says, on stderr, apart from what the command says there.
+
+use std::io::{self, Write};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
+
+/// A reader of stderr that is stuck must not keep a job from being cancelled: words are dropped
+/// when there is no room for them so long.
+const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+
+/// When stderr is gone too, the exit code has to do.
+pub(crate) fn error(message: &str) {
+    let mut stderr = io::stderr();
+    // A pipe with any room has room for a page, which is more than a message needs.
+    let has_room = poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], Some(&PATIENCE));
+    if matches!(has_room, Ok(1..) | Err(Errno::INTR)) {
+        let _ = stderr.write_all(format!("kiln: {message}\n").as_bytes());
+    }
+}

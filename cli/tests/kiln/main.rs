@@ -1,0 +1,16 @@
+//! The `kiln` binary against a kilnd that is played: see [`fake`].
+
+#![expect(clippy::unwrap_used, reason = "a panic is a test's verdict")]
+
+mod command;
+mod fake;
+
+mod cancel;
+mod exit_codes;
+mod failing;
+mod jobs;
+mod json;
+mod pressure;
+mod stdin;
+mod streams;
+mod terminal;
