@@ -1,0 +1,110 @@
+//! The kernel's modules, from the initramfs, in the order in which they stand in `/modules/order`.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::fd::OwnedFd,
+};
+
+use rustix::{
+    fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat},
+    io::Errno,
+    system::finit_module,
+};
+
+use crate::kmsg;
+
+const DIRECTORY: &str = "/modules";
+const ORDER: &str = "order";
+const MAX_ORDER_BYTES: u64 = 64 * 1024;
+/// The power button: nobody waits for it, so it is loaded after the host was greeted.
+const LATE: [&str; 2] = ["button.ko", "evdev.ko"];
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ModuleError {
+    #[error("{DIRECTORY}/{ORDER} cannot be read")]
+    Order(#[source] io::Error),
+    #[error("{DIRECTORY}/{ORDER} names {0:?}, which is no file name")]
+    Name(String),
+    #[error("the kernel did not take the module {name}")]
+    Load { name: String, source: io::Error },
+}
+
+/// The modules that are still to be loaded.
+#[derive(Debug)]
+pub(crate) struct Modules {
+    /// Held open: the initramfs is out of reach by then. `None` when there are no modules.
+    directory: Option<OwnedFd>,
+    late: Vec<String>,
+}
+
+impl Modules {
+    /// Loads what cannot wait. A kernel with everything built in has no modules.
+    pub(super) fn load() -> Result<Self, ModuleError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = match openat(CWD, DIRECTORY, flags, Mode::empty()) {
+            Ok(directory) => directory,
+            Err(Errno::NOENT) => return Ok(Self { directory: None, late: Vec::new() }),
+            Err(errno) => return Err(ModuleError::Order(errno.into())),
+        };
+        let order = read_order(&directory).map_err(ModuleError::Order)?;
+        let (late, now): (Vec<&str>, Vec<&str>) =
+            parse(&order)?.into_iter().partition(|name| LATE.contains(name));
+        for name in now {
+            load(&directory, name)?;
+        }
+        Ok(Self { late: late.into_iter().map(str::to_owned).collect(), directory: Some(directory) })
+    }
+
+    pub(crate) fn load_late(self) {
+        let Some(directory) = self.directory else { return };
+        for name in self.late {
+            if let Err(error) = load(&directory, &name) {
+                kmsg::error(format_args!("{error}"));
+            }
+        }
+    }
+}
+
+fn parse(order: &str) -> Result<Vec<&str>, ModuleError> {
+    let name = |line: &'_ str| line.is_empty() || line.contains('/');
+    let lines = order.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines
+        .map(|line| if name(line) { Err(ModuleError::Name(line.to_owned())) } else { Ok(line) })
+        .collect()
+}
+
+fn load(directory: &OwnedFd, name: &str) -> Result<(), ModuleError> {
+    let failed = |errno: Errno| ModuleError::Load { name: name.to_owned(), source: errno.into() };
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = openat(directory, name, flags, Mode::empty()).map_err(failed)?;
+    match finit_module(&file, c"", 0) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(errno) => return Err(failed(errno)),
+    }
+    // The file is memory of the guest. Where it cannot be removed, it stays.
+    let _ = unlinkat(directory, name, AtFlags::empty());
+    Ok(())
+}
+
+fn read_order(directory: &OwnedFd) -> io::Result<String> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = openat(directory, ORDER, flags, Mode::empty())?;
+    let mut order = String::new();
+    File::from(file).take(MAX_ORDER_BYTES).read_to_string(&mut order)?;
+    Ok(order)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_is_one_file_name_per_line() {
+        let names = parse("virtio_blk.ko\n\n  vsock.ko \noverlay.ko").unwrap();
+        assert_eq!(names, ["virtio_blk.ko", "vsock.ko", "overlay.ko"]);
+        assert!(
+            matches!(parse("a.ko\n../b.ko\n"), Err(ModuleError::Name(name)) if name == "../b.ko")
+        );
+    }
+}

@@ -1,0 +1,70 @@
+//! Control groups, version 2: this alone speaks to `/sys/fs/cgroup`.
+//!
+//! ```text
+//! /              kernel threads
+//! ├── agent      PID 1: first at the CPU, its memory not reclaimed
+//! ├── exec-1     one command with all that it started
+//! └── exec-2     …
+//! ```
+//!
+//! A command may hog its group's processors, memory and pids; PID 1 sits beside it with a hundred
+//! times its weight, and the kernel never picks PID 1 when memory is short.
+
+mod directory;
+mod figures;
+mod hierarchy;
+
+use std::io;
+
+use self::directory::Directory;
+pub(crate) use self::hierarchy::{Hierarchy, MOUNT_POINT};
+use crate::{
+    group::{Group, Memory},
+    process::{Cloned, Plan, clone_process},
+};
+
+/// The control group of one command.
+#[derive(Debug)]
+pub(crate) struct CommandGroup {
+    /// The hierarchy's root and our name in it, for the removal.
+    root: Directory,
+    name: String,
+    directory: Directory,
+}
+
+impl Group for CommandGroup {
+    fn start(&self, plan: &Plan<'_>) -> io::Result<Cloned> {
+        clone_process(Some(self.directory.as_fd()), plan)
+    }
+
+    fn kill(&self) -> io::Result<()> {
+        self.directory.write("cgroup.kill", "1")
+    }
+
+    fn is_empty(&self) -> io::Result<bool> {
+        let events = self.directory.read("cgroup.events")?;
+        match figures::field(&events, "populated") {
+            Some(populated) => Ok(populated == 0),
+            None => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
+    fn count(&self) -> io::Result<u32> {
+        self.directory.count_processes()
+    }
+
+    fn memory(&self) -> Memory {
+        // A group that answers nothing any more is no reason to keep the command's result back.
+        let events = self.directory.read("memory.events").unwrap_or_default();
+        let peak = self.directory.read("memory.peak").unwrap_or_default();
+        Memory {
+            peak_bytes: peak.trim().parse().unwrap_or(0),
+            kills: figures::field(&events, "oom_kill").unwrap_or(0),
+        }
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        self.directory.remove_children()?;
+        self.root.remove_child(&self.name)
+    }
+}

@@ -1,0 +1,5 @@
+//! `kiln-agent`: `/init` of a guest.
+
+fn main() {
+    kiln_agent::init();
+}

@@ -1,0 +1,49 @@
+//! The greeting: the guest gets its clock, its randomness and its name.
+
+mod clock;
+mod entropy;
+mod hostname;
+
+use kiln_proto::agent::{
+    PROTOCOL_VERSION,
+    v1::{BootStep, HelloRequest, HelloResponse},
+};
+use tonic::Status;
+
+use super::Service;
+use crate::milestones::Milestone;
+
+/// As the host shows it in a job's record.
+const AGENT_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+impl Service {
+    pub(super) async fn answer_hello(
+        &self,
+        request: HelloRequest,
+    ) -> Result<HelloResponse, Status> {
+        let HelloRequest { protocol_version, unix_nanos, entropy, hostname } = request;
+        if protocol_version != PROTOCOL_VERSION {
+            return Err(Status::failed_precondition(format!(
+                "the host speaks version {protocol_version} of the agent's protocol, \
+                 this agent ({AGENT_VERSION}) speaks version {PROTOCOL_VERSION}"
+            )));
+        }
+        entropy::add(&entropy)?;
+        clock::set(unix_nanos)?;
+        hostname::set(hostname).await?;
+        Ok(HelloResponse {
+            protocol_version: PROTOCOL_VERSION,
+            agent_version: AGENT_VERSION.to_owned(),
+            kernel_release: rustix::system::uname().release().to_string_lossy().into_owned(),
+            boot_steps: self.boot_steps(),
+        })
+    }
+
+    fn boot_steps(&self) -> Vec<BootStep> {
+        let step = |Milestone { name, at }| BootStep {
+            name: String::from(name),
+            monotonic_nanos: u64::try_from(at.as_nanos()).unwrap_or(u64::MAX),
+        };
+        self.milestones.iter().map(step).collect()
+    }
+}
