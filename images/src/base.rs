@@ -76,7 +76,7 @@ impl Base {
         let ledger = golden_root::make(archive, &packages.root, scratch, &tar)?;
         tracing::info!(entries = ledger.len(), "making the golden root's file system");
         let root = directory.join(ROOT);
-        ext4::make(&tar, packages.digest(recipe::digest()), scratch, &root)?;
+        ext4::make(&tar, packages.digest(), scratch, &root)?;
         fs::remove_file(&tar).map_err(failed(&tar))?;
         let root = entry(directory, ROOT)?;
 

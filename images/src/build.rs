@@ -7,6 +7,7 @@ use std::{
 };
 
 use crate::{
+    agent::{self, AgentError},
     archive::{Archive, ArchiveError},
     base::{self, Base, BaseError},
     cache::{self, Cache, CacheError, CacheLock},
@@ -42,10 +43,8 @@ pub struct BuildRequest {
 /// Why there is no image.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    #[error("{path} could not be read")]
-    Agent { path: PathBuf, source: io::Error },
-    #[error("{path} is no ELF file: build the agent first, `cargo xtask image` does both")]
-    NotAnAgent { path: PathBuf },
+    #[error("the agent")]
+    Agent(#[from] AgentError),
     #[error("{path} could not be written")]
     Write { path: PathBuf, source: io::Error },
     #[error(
@@ -66,7 +65,7 @@ pub enum BuildError {
 }
 
 fn listed(paths: &[String]) -> String {
-    paths.iter().take(20).map(|path| format!("\n  {path}")).collect()
+    paths.iter().take(20).flat_map(|path| ["\n  ", path]).collect()
 }
 
 /// Builds an image, or finds it built.
@@ -75,24 +74,22 @@ pub fn build(request: &BuildRequest) -> Result<GuestImage, BuildError> {
         request;
     let directory = cache.clone().map_or_else(Cache::default_directory, Ok)?;
     let cache = Cache::open(&directory)?;
-    let agent_content =
-        fs::read(agent).map_err(|source| BuildError::Agent { path: agent.clone(), source })?;
-    if !agent_content.starts_with(b"\x7fELF") {
-        return Err(BuildError::NotAnAgent { path: agent.clone() });
-    }
+    let agent = agent::read(agent)?;
     let lock = cache.lock()?;
     let workshop = Workshop { cache: &cache, lock: &lock, recipe: recipe::digest() };
     let packages = workshop.packages(*refresh)?;
-    let (directory, base) = match verify_reproducible {
-        true => workshop.base_made_twice(&packages)?,
-        false => workshop.base(&packages)?,
+    let (directory, base) = if *verify_reproducible {
+        workshop.base_made_twice(&packages)?
+    } else {
+        workshop.base(&packages)?
     };
-    let initramfs = initramfs::pack(&agent_content, &base.modules(&directory)?)?;
+    let initramfs = initramfs::pack(&agent, &base.modules(&directory)?)?;
     let place = match output {
         Some(output) => output.clone(),
         None => {
             let inputs = [
-                packages.digest(workshop.recipe).to_string(),
+                base.root.sha256.clone(),
+                base.kernel.sha256.clone(),
                 Digest::of(&initramfs).to_string(),
                 recipe::COMMAND_LINE.to_owned(),
                 agent_version.clone(),
@@ -179,7 +176,7 @@ impl Workshop<'_> {
     }
 
     fn base(&self, packages: &PackageList) -> Result<(PathBuf, Base), BuildError> {
-        let key = packages.digest(self.recipe);
+        let key = packages.key(self.recipe);
         let entry = self.cache.entry(key);
         if let Some(base) = Base::open(&entry) {
             return Ok((entry, base));
@@ -191,7 +188,7 @@ impl Workshop<'_> {
 
     /// As [`base`](Self::base), and not believing that once is enough.
     fn base_made_twice(&self, packages: &PackageList) -> Result<(PathBuf, Base), BuildError> {
-        let key = packages.digest(self.recipe);
+        let key = packages.key(self.recipe);
         let (first, second) = (self.lock.scratch()?, self.lock.scratch()?);
         let (base, ledger) = self.make(packages, first.path())?;
         let (again, ledger_again) = self.make(packages, second.path())?;

@@ -38,6 +38,8 @@ pub enum CacheError {
     NoHome,
     #[error("{path} could not be {done}")]
     Io { done: &'static str, path: PathBuf, source: io::Error },
+    #[error("something is mounted at {mount}, below what a killed build left: unmount it")]
+    Mounted { mount: PathBuf },
     #[error("{path} holds something else than a guest image: name another directory")]
     Foreign { path: PathBuf },
 }
@@ -74,6 +76,7 @@ impl Cache {
         for entry in fs::read_dir(directory).map_err(failed("read", directory))? {
             let entry = entry.map_err(failed("read", directory))?;
             if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+                refuse_mounts_below(&entry.path())?;
                 fs::remove_dir_all(entry.path()).map_err(failed("removed", &entry.path()))?;
             }
         }
@@ -121,6 +124,16 @@ pub(crate) fn publish(finished: TempDir, place: &Path) -> Result<(), CacheError>
     // Nothing has that name any more.
     let _ = finished.keep();
     Ok(())
+}
+
+/// Removing a tree must not reach into what is mounted there.
+fn refuse_mounts_below(directory: &Path) -> Result<(), CacheError> {
+    const TABLE: &str = "/proc/self/mounts";
+    let table = fs::read_to_string(TABLE).map_err(failed("read", Path::new(TABLE)))?;
+    // Our own names hold nothing that the table would escape.
+    let mounts = table.lines().filter_map(|line| line.split(' ').nth(1)).map(Path::new);
+    let below = mounts.into_iter().find(|mount| mount.starts_with(directory));
+    below.map_or(Ok(()), |mount| Err(CacheError::Mounted { mount: mount.to_path_buf() }))
 }
 
 fn failed(done: &'static str, path: &Path) -> impl Fn(io::Error) -> CacheError {

@@ -20,9 +20,25 @@ use crate::{
     archive::Archive,
     ledger::Ledger,
     manifest::Package,
-    program::{Program, ProgramError},
+    program::{Ending, Program, ProgramError},
     recipe::{EPOCH, SUITE},
 };
+
+/// mmdebstrap as root mounts the host's /dev/shm and /sys into its tree, and where it does not come
+/// to unmount them again, removing that tree would empty them. In a mount namespace of its own they
+/// are gone with its last process; in a process namespace of its own all of them are gone with the
+/// first, which the kernel kills with us.
+const CONFINED: [&str; 9] = [
+    "--pdeathsig=KILL",
+    "unshare",
+    "--mount",
+    "--propagation=private",
+    "--pid",
+    "--mount-proc",
+    "--fork",
+    "--kill-child=KILL",
+    "--",
+];
 
 /// Why there is no golden root.
 #[derive(Debug, thiserror::Error)]
@@ -64,16 +80,25 @@ fn mmdebstrap(
 ) -> Result<Program, GoldenRootError> {
     let include: Vec<_> =
         packages.iter().map(|Package { name, version }| format!("{name}={version}")).collect();
-    let program = match Privileges::of_this_process() {
-        // In the scratch directory, so that what a killed builder left is found and removed.
-        Privileges::Root => Program::new("mmdebstrap").env("TMPDIR", scratch).arg("--mode=root"),
-        // The mapped users cannot reach into a private home, so this one works in /tmp.
-        Privileges::UserNamespace => Program::new("mmdebstrap").arg("--mode=unshare"),
-        Privileges::Sudo => Program::new("sudo")
-            .arg(format!("SOURCE_DATE_EPOCH={EPOCH}"))
-            .args(["mmdebstrap", "--mode=root"]),
-        Privileges::None => return Err(GoldenRootError::Unprivileged),
-    };
+    let program =
+        match Privileges::of_this_process() {
+            Privileges::Root => Program::new("setpriv")
+                .args(CONFINED)
+                .args(["mmdebstrap", "--mode=root"])
+                // Where it is removed with everything else, however mmdebstrap ended.
+                .env("TMPDIR", scratch)
+                .ending(Ending::Kill),
+            // The mapped users cannot reach into a private home, so this one works in /tmp, and
+            // cleans up there itself.
+            Privileges::UserNamespace => {
+                Program::new("mmdebstrap").arg("--mode=unshare").ending(Ending::TerminateGroup)
+            }
+            // Not in a group of its own: it may ask the terminal for a password.
+            Privileges::Sudo => Program::new("sudo")
+                .arg(format!("SOURCE_DATE_EPOCH={EPOCH}"))
+                .args(["unshare", "--mount", "--propagation=private", "mmdebstrap", "--mode=root"]),
+            Privileges::None => return Err(GoldenRootError::Unprivileged),
+        };
     let options = archive.options().iter().map(|option| format!("--aptopt={option}"));
     let excludes = pruning::NEVER_UNPACKED.iter();
     Ok(program

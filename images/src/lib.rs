@@ -3,6 +3,7 @@
 //! An image is a kernel, an initramfs with the agent, and a golden root; [`build`] makes one of
 //! Debian packages, [`GuestImage::open`] is how everybody else finds its parts.
 
+mod agent;
 mod architecture;
 mod archive;
 mod base;
@@ -26,5 +27,5 @@ pub use self::{
     build::{BuildError, BuildRequest, build},
     guest_image::{GuestImage, ImageFile, OpenError},
     manifest::{FileEntry, KernelEntry, Manifest, Package},
-    program::interrupt,
+    program::{interrupt, is_interrupted},
 };

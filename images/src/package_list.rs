@@ -43,13 +43,17 @@ impl PackageList {
         Ok(Self { kernel, root: archive.resolve(&wanted)? })
     }
 
-    /// Names everything that kernel and root are made of: the recipe and these versions.
-    pub(crate) fn digest(&self, recipe: Digest) -> Digest {
+    /// Names these versions.
+    pub(crate) fn digest(&self) -> Digest {
         let Self { kernel, root } = self;
-        let lines = std::iter::once(kernel)
-            .chain(root)
-            .map(|Package { name, version }| format!("{name}={version}\n"));
-        Digest::of(format!("{recipe}\n{}", lines.collect::<String>()).as_bytes())
+        let line = |Package { name, version }: &Package| format!("{name}={version}\n");
+        let lines: Vec<_> = std::iter::once(kernel).chain(root).map(line).collect();
+        Digest::of(lines.concat().as_bytes())
+    }
+
+    /// Names all that kernel and root are made of: the recipe and these versions.
+    pub(crate) fn key(&self, recipe: Digest) -> Digest {
+        Digest::of(format!("{recipe}\n{}", self.digest()).as_bytes())
     }
 
     /// For the manifest.

@@ -1,20 +1,23 @@
 //! Programs of the host, run to their end.
 //!
-//! One runs at a time, and [`interrupt`] ends it: the code that waits for it then fails with
-//! [`ProgramError::Interrupted`] and undoes what it did on its way out.
+//! One runs at a time, and [`interrupt`] ends it in the way that suits it: the code that waits for
+//! it then fails with [`ProgramError::Interrupted`] and undoes what it did on its way out.
 
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
     io::{self, Read, Write},
-    os::fd::OwnedFd,
+    os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Mutex, PoisonError},
     thread,
 };
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open,
+    pidfd_send_signal, waitid,
+};
 
 /// How much of the end of stderr goes into an error.
 const STDERR_TAIL_BYTES: usize = 4096;
@@ -24,8 +27,40 @@ static RUNNING: Mutex<Running> = Mutex::new(Running { interrupted: false, child:
 
 struct Running {
     interrupted: bool,
-    /// Refers to the process even after it was reaped, so a late signal hits nobody else.
-    child: Option<OwnedFd>,
+    /// Not reaped yet, so its number is nobody else's.
+    child: Option<RunningChild>,
+}
+
+struct RunningChild {
+    pid: Pid,
+    ending: Ending,
+}
+
+/// How a program is told to end early.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Ending {
+    /// SIGTERM.
+    #[default]
+    Terminate,
+    /// SIGTERM to the program and all that it started; it would otherwise wait for them.
+    TerminateGroup,
+    /// SIGKILL: whatever it leaves is cleaned up by others.
+    Kill,
+}
+
+impl RunningChild {
+    /// Fails only when there is nobody left to signal.
+    fn end(&self) {
+        let pidfd = |signal| {
+            pidfd_open(self.pid, PidfdFlags::empty())
+                .and_then(|child| pidfd_send_signal(child, signal))
+        };
+        let _ = match self.ending {
+            Ending::Terminate => pidfd(Signal::TERM),
+            Ending::TerminateGroup => kill_process_group(self.pid, Signal::TERM),
+            Ending::Kill => pidfd(Signal::KILL),
+        };
+    }
 }
 
 /// Ends the program that runs and lets no other start: for a handler of SIGINT and SIGTERM.
@@ -33,9 +68,13 @@ pub fn interrupt() {
     let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
     running.interrupted = true;
     if let Some(child) = &running.child {
-        // Fails only when the process is gone already.
-        let _ = pidfd_send_signal(child, Signal::TERM);
+        child.end();
     }
+}
+
+/// Whether somebody did.
+pub fn is_interrupted() -> bool {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner).interrupted
 }
 
 /// A program and its arguments.
@@ -43,6 +82,7 @@ pub fn interrupt() {
 pub(crate) struct Program {
     command: Command,
     input: Vec<u8>,
+    ending: Ending,
 }
 
 /// Why a program did not do its work.
@@ -59,7 +99,7 @@ pub enum ProgramError {
 }
 
 fn indented(stderr: &str) -> String {
-    stderr.lines().map(|line| format!("\n  | {line}")).collect()
+    stderr.lines().flat_map(|line| ["\n  | ", line]).collect()
 }
 
 impl Program {
@@ -67,7 +107,7 @@ impl Program {
     pub(crate) fn new(program: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(program);
         command.env("LC_ALL", "C.UTF-8").stdin(Stdio::null());
-        Self { command, input: Vec::new() }
+        Self { command, input: Vec::new(), ending: Ending::default() }
     }
 
     pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
@@ -97,6 +137,14 @@ impl Program {
         self
     }
 
+    pub(crate) fn ending(mut self, ending: Ending) -> Self {
+        if matches!(ending, Ending::TerminateGroup) {
+            self.command.process_group(0);
+        }
+        self.ending = ending;
+        self
+    }
+
     /// Runs it and answers what it wrote.
     pub(crate) fn output(mut self) -> Result<Vec<u8>, ProgramError> {
         self.command.stdout(Stdio::piped());
@@ -122,10 +170,15 @@ impl Program {
             let read = stdout.map_or(Ok(0), |mut pipe| pipe.read_to_end(&mut output));
             (read.map(|_| output), stderr.join().unwrap_or_default())
         });
-        #[expect(clippy::disallowed_methods, reason = "this module owns the children of its crate")]
-        let status = child.wait();
+        // It ends here and is reaped under the lock: nobody signals a number that is free again.
+        if let Some(pid) = pid_of(&child) {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            let _ = rustix::io::retry_on_intr(|| waitid(WaitId::Pid(pid), options));
+        }
         let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         running.child = None;
+        #[expect(clippy::disallowed_methods, reason = "this module owns the children of its crate")]
+        let status = child.wait();
         if running.interrupted {
             return Err(ProgramError::Interrupted);
         }
@@ -153,10 +206,8 @@ impl Program {
             io::ErrorKind::NotFound => ProgramError::Absent { program: self.name() },
             _ => self.run_error(source),
         })?;
-        running.child = i32::try_from(child.id())
-            .ok()
-            .and_then(Pid::from_raw)
-            .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        let ending = self.ending;
+        running.child = pid_of(&child).map(|pid| RunningChild { pid, ending });
         Ok(child)
     }
 
@@ -167,6 +218,10 @@ impl Program {
     fn name(&self) -> String {
         OsString::from(self.command.get_program()).to_string_lossy().into_owned()
     }
+}
+
+fn pid_of(child: &Child) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(child.id()).ok()?)
 }
 
 /// Reads a pipe to its end and keeps the last of it, whole lines only.

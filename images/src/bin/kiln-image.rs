@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode, thread};
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use kiln_images::{BuildRequest, GuestImage, ImageFile, build, interrupt};
+use kiln_images::{BuildRequest, GuestImage, ImageFile, build, interrupt, is_interrupted};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
@@ -37,7 +37,7 @@ struct Build {
     /// Where the image goes [default: into the cache]
     #[arg(long)]
     output: Option<PathBuf>,
-    /// Where the slow parts are kept [default: ${XDG_CACHE_HOME:-~/.cache}/kiln]
+    /// Where the slow parts are kept [default: kiln in the user's cache]
     #[arg(long)]
     cache: Option<PathBuf>,
     /// Look for newer packages; otherwise those of the last look are used.
@@ -52,6 +52,10 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt().with_target(false).with_writer(std::io::stderr).init();
     match run(CommandLine::parse()) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(_) if is_interrupted() => {
+            tracing::error!("interrupted");
+            ExitCode::from(130)
+        }
         Err(error) => {
             tracing::error!("{error:#}");
             ExitCode::FAILURE

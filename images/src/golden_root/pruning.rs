@@ -82,8 +82,6 @@ pub(super) fn drops(path: &str) -> bool {
         || path.starts_with("usr/bin/perl5.")
         || library
             .is_some_and(|library| library.starts_with("/gconv/") || library.starts_with("/perl"))
-        || path.ends_with(".pyc")
-        || path.ends_with(".dpkg-old")
 }
 
 #[cfg(test)]

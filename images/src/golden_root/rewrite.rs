@@ -28,9 +28,12 @@ pub(super) fn rewrite(whole: &Path, tar: &Path) -> Result<Ledger, GoldenRootErro
             continue;
         }
         let is_hard_link = entry.header().entry_type() == EntryType::Link;
-        let target = entry.link_name_bytes().map(|target| match is_hard_link {
-            true => plain(&target),
-            false => String::from_utf8_lossy(&target).into_owned(),
+        let target = entry.link_name_bytes().map(|target| {
+            if is_hard_link {
+                plain(&target)
+            } else {
+                String::from_utf8_lossy(&target).into_owned()
+            }
         });
         if let Some(target) = &target
             && is_hard_link

@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn what_was_packed_comes_out() {
-        let kernel = [b"\x7fELF".as_slice(), &[7; 100_000]].concat();
+        let kernel = [b"\x7fELF".to_vec(), vec![7; 100_000]].concat();
         assert_eq!(vmlinux(&image(&kernel)).unwrap(), Some(kernel));
     }
 

@@ -1,0 +1,21 @@
+//! `cargo xtask bench`: the benches, in release builds.
+
+use crate::{
+    arguments::ImageOptions, binaries::Binaries, guest_image, program, say, setup, test::stories,
+    workspace,
+};
+
+pub(crate) fn bench(name: Option<&str>) -> anyhow::Result<()> {
+    let tools = setup::setup()?;
+    say!("==> building everything for release");
+    let mut cargo = workspace::cargo();
+    let binaries = Binaries::build(cargo.args(["build", "--workspace", "--bins", "--release"]))?;
+    let image = guest_image::build(&binaries, &ImageOptions::default())?;
+    let mut bench = workspace::cargo();
+    bench.args(["bench", "--package", "kiln-tests"]);
+    match name {
+        Some(name) => bench.args(["--bench", name]),
+        None => bench.arg("--benches"),
+    };
+    program::run(stories::environment(&mut bench, &binaries, &image, &tools)?)
+}

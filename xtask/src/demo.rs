@@ -1,0 +1,48 @@
+//! `cargo xtask demo`: from nothing to a command that ran in a microVM.
+
+use std::{path::Path, process::Command};
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use crate::{
+    arguments::ImageOptions, binaries::Binaries, daemon::Daemon, guest_image, privileges, program,
+    say, setup, workspace,
+};
+
+/// Shows what kind of machine it runs on.
+const SCRIPT: &str = "uname -a; id; nproc; cat /proc/meminfo | head -n 1; \
+                      echo; mount | grep -w / ; echo; echo hello from $0";
+
+pub(crate) fn demo() -> anyhow::Result<()> {
+    let tools = setup::setup()?;
+    say!("==> building kilnd, kiln and kiln-image");
+    let mut cargo = workspace::cargo();
+    let binaries = Binaries::build(cargo.args(["build", "--workspace", "--bins"]))?;
+    let image = guest_image::build(&binaries, &ImageOptions::default())?;
+
+    say!("==> starting kilnd, which first finds out what runs a guest here");
+    let daemon = Daemon::start(binaries.path("kilnd")?, &image, &tools)?;
+    let ran = run_a_command(binaries.path("kiln")?, &daemon).with_context(|| daemon.log());
+    say!("==> stopping kilnd");
+    let stopped = daemon.stop();
+    ran.and(stopped)
+}
+
+fn run_a_command(kiln: &Path, daemon: &Daemon) -> anyhow::Result<()> {
+    let command = |arguments: &[&str]| -> Command {
+        let mut command = privileges::as_root(kiln);
+        command.arg("--socket").arg(daemon.socket()).args(arguments);
+        command
+    };
+    say!("==> kiln run -- sh -c '{SCRIPT}' 'a microVM'\n");
+    program::run(&mut command(&["run", "--", "sh", "-c", SCRIPT, "a microVM"]))?;
+    let jobs = program::capture(&mut command(&["job", "ls", "--json"]))?;
+    let newest: Value = serde_json::from_str(jobs.lines().next().unwrap_or_default())
+        .context("`kiln job ls --json`")?;
+    let id = newest["id"].as_str().context("the job has no id")?;
+    say!("\n==> kiln job get {id}\n");
+    program::run(&mut command(&["job", "get", id]))?;
+    say!("");
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! Becoming root for the few things that need it.
+
+use std::{ffi::OsStr, process::Command};
+
+/// A command that runs as root: through sudo when we are somebody else.
+pub(crate) fn as_root(program: impl AsRef<OsStr>) -> Command {
+    if is_root() {
+        return Command::new(program);
+    }
+    let mut sudo = Command::new("sudo");
+    sudo.arg("--preserve-env").arg("--").arg(program);
+    sudo
+}
+
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}

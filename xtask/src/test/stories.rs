@@ -1,0 +1,58 @@
+//! The story runner and what it is told in its environment.
+
+use std::{path::Path, process::Command};
+
+use super::{Counts, StoryReport};
+use crate::{
+    arguments::TestOptions, binaries::Binaries, privileges, program, say, setup::Tools, show,
+};
+
+/// What stories and benches want to know.
+pub(crate) fn environment<'a>(
+    command: &'a mut Command,
+    binaries: &Binaries,
+    image: &Path,
+    tools: &Tools,
+) -> anyhow::Result<&'a mut Command> {
+    Ok(command
+        .env("KILN_STORIES", "1")
+        .env("KILN_GUEST_IMAGE", image)
+        .env("KILN_VHOST_DEVICE_VSOCK", &tools.vhost_device_vsock)
+        .env("KILN_KILND", binaries.path("kilnd")?)
+        .env("KILN_CLI", binaries.path("kiln")?))
+}
+
+pub(super) fn run(
+    options: &TestOptions,
+    binaries: &Binaries,
+    image: &Path,
+    tools: &Tools,
+    temporary: &Path,
+) -> anyhow::Result<(Counts, StoryReport)> {
+    say!("==> the stories");
+    let TestOptions { full, shard, filter } = options;
+    let report = temporary.join("report.jsonl");
+    // Not below cargo, which would not pass a signal on.
+    let mut command = privileges::as_root(binaries.path("stories")?);
+    environment(&mut command, binaries, image, tools)?
+        .args(filter)
+        .env("KILN_STORY_REPORT", &report)
+        .env("TMPDIR", temporary);
+    if *full {
+        command.env("KILN_FULL", "1");
+    }
+    if let Some(shard) = shard {
+        command.env("KILN_SHARD", shard);
+    }
+    let status = program::finish(program::spawn(&mut command)?)?;
+    let lines = std::fs::read_to_string(&report).unwrap_or_default();
+    let told = StoryReport::parse(&lines)?;
+    // The run is its report; it goes with the temporary directory's other files.
+    let _ = std::fs::remove_file(&report);
+    let mut counts = told.counts();
+    if !status.success() && counts.failed == 0 {
+        show!("the story runner: {status}");
+        counts.failed += 1;
+    }
+    Ok((counts, told))
+}
