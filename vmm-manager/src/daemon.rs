@@ -31,6 +31,12 @@ use crate::{
 /// How long open calls may go on after the last job has ended.
 const CALLS: Duration = Duration::from_secs(5);
 
+/// Of what one client sends ahead on one stream.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+/// The library ends a connection whose small frames pile up against half this window. A stream of
+/// single bytes, as a slow typist's stdin is, costs it at most 64 KiB ÷ 8 × 248 = 2 MiB of 4 MiB.
+const CONNECTION_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
+
 /// Runs until `shutdown` is cancelled.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let home = Home::open(&config.home)?;

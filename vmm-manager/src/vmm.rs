@@ -16,6 +16,7 @@
 //! The seam is cut along Cloud Hypervisor's life cycle (create, boot, power button, shutdown);
 //! QEMU's `-S` and `cont` fit into it, not the other way round.
 
+pub mod behaviour;
 mod exit;
 mod probe;
 pub mod process;
@@ -87,8 +88,21 @@ pub trait Machine: std::fmt::Debug + Send + Sync {
     /// The unix socket of the vsock bridge: `CONNECT <port>\n` is answered by `OK <n>\n`.
     fn vsock_socket(&self) -> &Path;
 
+    /// Resolves when the guest's driver has taken the bridge up. A call before that is lost at
+    /// best. Never resolves when the guest has no driver, or the machine is gone.
+    ///
+    /// # Cancel safety
+    /// Safe: nothing is consumed.
+    async fn vsock_attached(&self) {}
+
     /// The end of what the guest wrote to its serial console.
     fn serial(&self) -> SerialTail;
+
+    /// The processes that are this machine, the VMM first; for records, never to be signalled by
+    /// number. Empty where there are none.
+    fn processes(&self) -> Vec<u32> {
+        Vec::new()
+    }
 }
 
 /// What a machine is doing, as its process says.

@@ -22,13 +22,17 @@ pub struct Connection {
 /// `machine` ends.
 ///
 /// # Cancel safety
-/// Safe: an unfinished call is dropped.
+/// Safe for us. A bridge may not survive a call that was dropped (see `dial`), so one that was
+/// cancelled is not to be made again.
 pub async fn connect(
     socket: &Path,
     limit: Duration,
     machine: &dyn Machine,
 ) -> Result<Connection, GuestError> {
-    let call = async { Connection::over(dial::until_accepted(socket).await?).await };
+    let call = async {
+        machine.vsock_attached().await;
+        Connection::over(dial::until_accepted(socket).await?).await
+    };
     tokio::select! {
         biased;
         exit = machine.wait() => {

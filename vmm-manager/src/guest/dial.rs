@@ -3,7 +3,10 @@
 //! `vhost-device-vsock` and Cloud Hypervisor speak the same few bytes on their unix socket: we send
 //! `CONNECT <port>\n`; when the guest accepts, `OK <port>\n` comes back and the stream is the
 //! guest's from there on; when nobody listens in the guest, the stream just ends. While the guest
-//! has no driver yet, or is paused, no answer comes at all.
+//! is paused, no answer comes at all.
+//!
+//! A call is never given up before its answer: `vhost-device-vsock` 0.3 panics when it has an `OK`
+//! for a caller who has hung up, and carries nothing from then on.
 
 use std::{io, path::Path, time::Duration};
 
@@ -11,32 +14,26 @@ use kiln_proto::agent::PORT;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::UnixStream,
-    time::{sleep, timeout},
+    time::sleep,
 };
 
 use super::GuestError;
 
 /// Between two tries: half of it is what a boot loses on average, and each costs the guest little.
 const PAUSE: Duration = Duration::from_millis(10);
-/// Of one try: a bridge that was asked before the guest had its driver may never answer that call.
-const TRY_LIMIT: Duration = Duration::from_millis(500);
 /// `OK 4294967295\n`.
 const MAX_ANSWER_BYTES: usize = 14;
 
 /// Tries until the agent accepts; the caller bounds the time.
-///
-/// # Cancel safety
-/// Safe: an unfinished try is dropped.
 pub(super) async fn until_accepted(socket: &Path) -> Result<UnixStream, GuestError> {
     loop {
-        match timeout(TRY_LIMIT, dial(socket)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(DialError::Answer(what))) => return Err(GuestError::Protocol { what }),
-            Ok(Err(DialError::Io(error))) if !heals(&error) => {
-                return Err(GuestError::Socket { path: socket.to_owned(), source: error });
+        match dial(socket).await {
+            Ok(stream) => return Ok(stream),
+            Err(DialError::Answer(what)) => return Err(GuestError::Protocol { what }),
+            Err(DialError::Io(error)) if heals(&error) => sleep(PAUSE).await,
+            Err(DialError::Io(source)) => {
+                return Err(GuestError::Socket { path: socket.to_owned(), source });
             }
-            Ok(Err(DialError::Io(_))) => sleep(PAUSE).await,
-            Err(_) => {}
         }
     }
 }

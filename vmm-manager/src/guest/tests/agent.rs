@@ -73,7 +73,7 @@ impl Heard {
                     said.push(format!("{bytes} bytes of stdin in {chunks} chunks, end of stdin"));
                 }
                 exec_request::Event::Signal(signal) => {
-                    said.push(format!("signal {}", signal.number))
+                    said.push(format!("signal {}", signal.number));
                 }
                 exec_request::Event::Kill(_) => said.push("kill".to_owned()),
             }

@@ -9,9 +9,13 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use rustix::process::{
-    Pid, Resource, Rlimit, Signal, getpid, getppid, set_parent_process_death_signal, setrlimit,
-    setsid,
+use rustix::{
+    fs::{Mode, OFlags, open},
+    io::write,
+    process::{
+        Pid, Resource, Rlimit, Signal, getpid, getppid, set_parent_process_death_signal, setrlimit,
+        setsid,
+    },
 };
 
 use super::{Program, Stdout};
@@ -48,6 +52,11 @@ fn prepare(parent: Pid, passed: &[RawFd]) -> io::Result<()> {
     setsid()?;
     // A core dump of a VMM is a copy of its guest's memory.
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    // When the host runs out of memory, a guest goes before the one who answers for all of them.
+    // Everybody may raise this; where /proc is missing, the kernel chooses by size as ever.
+    if let Ok(score) = open(c"/proc/self/oom_score_adj", OFlags::WRONLY, Mode::empty()) {
+        let _ = write(score, b"500");
+    }
     // Marked, not closed: the channel on which the standard library reports a failed exec is among
     // them, and goes with the exec itself.
     // SAFETY: plain system calls on descriptor numbers; no memory is involved.

@@ -65,14 +65,8 @@ async fn a_child_is_killed_when_asked() {
 
 #[tokio::test]
 async fn a_dropped_child_is_killed_and_reaped_with_its_group() {
-    let child = Supervised::spawn(shell("sleep 1000 & echo $!; wait")).await.unwrap();
-    let heard = async {
-        while stdout(&child).is_empty() {
-            sleep(Duration::from_millis(2)).await;
-        }
-        stdout(&child).parse().unwrap()
-    };
-    let grandchild: u32 = timeout(PATIENCE, heard).await.unwrap();
+    let child = Supervised::spawn(shell("sleep 1000 & echo pid $!; wait")).await.unwrap();
+    let grandchild = heard(&child, "pid ").await;
     let pid = child.pid();
     assert!(alive(pid) && alive(grandchild));
     drop(child);
@@ -139,12 +133,58 @@ async fn a_child_is_given_nothing_but_what_was_passed() {
     assert!(lines[2..lines.len() - 2].iter().all(|line| !line.starts_with("PATH=")), "{said}");
 }
 
+/// What a child was told to print, once it has.
+async fn heard(child: &Supervised, prefix: &str) -> u32 {
+    let number = || stdout(child).lines().find_map(|line| line.strip_prefix(prefix)?.parse().ok());
+    let said = async {
+        loop {
+            if let Some(number) = number() {
+                return number;
+            }
+            sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(PATIENCE, said).await.unwrap()
+}
+
+/// This test runs itself once more, as the parent that is killed.
 #[tokio::test]
-async fn children_die_with_the_keeper_because_the_kernel_says_so() {
+async fn children_die_with_kilnd_however_it_dies() {
+    const PARENT: &str = "KILN_TEST_IS_THE_PARENT";
+    if std::env::var_os(PARENT).is_some() {
+        let child = Supervised::spawn(Program::new("/bin/sleep").argument("1000")).await.unwrap();
+        let line = format!("child {}\n", child.pid());
+        rustix::io::write(rustix::stdio::stdout(), line.as_bytes()).unwrap();
+        return std::future::pending().await;
+    }
+    let (_, tests) = module_path!().split_once("::").unwrap();
+    let parent = Program::new("/usr/bin/env")
+        .argument(format!("{PARENT}=1"))
+        .argument(std::env::current_exe().unwrap())
+        .argument(format!("{tests}::children_die_with_kilnd_however_it_dies"))
+        .arguments(["--exact", "--nocapture"])
+        .stdout(Stdout::Tail(4096));
+    let parent = Supervised::spawn(parent).await.unwrap();
+    let child = heard(&parent, "child ").await;
+    // It leads a session of its own, so only the kernel's promise reaches it.
+    assert!(alive(child));
+    parent.kill();
+    assert_eq!(ended(&parent).await, ProcessExit::Signal(9));
+    let vanished = async {
+        let status = || fs::read_to_string(format!("/proc/{child}/status"));
+        while status().is_ok_and(|status| !status.contains("State:\tZ")) {
+            sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(PATIENCE, vanished).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_child_dumps_no_core_and_is_killed_for_memory_before_us() {
     let child = Supervised::spawn(Program::new("/bin/sleep").argument("1000")).await.unwrap();
-    // Inherited over exec: what the child set before it became the program holds on in it. Core
-    // dumps were switched off in the same breath.
-    let limits = fs::read_to_string(format!("/proc/{}/limits", child.pid())).unwrap();
+    let read = |name: &str| fs::read_to_string(format!("/proc/{}/{name}", child.pid())).unwrap();
+    let limits = read("limits");
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
-    assert!(core.split_whitespace().filter(|word| *word == "0").count() == 2, "{core}");
+    assert_eq!(core.split_whitespace().filter(|word| *word == "0").count(), 2, "{core}");
+    assert_eq!(read("oom_score_adj").trim(), "500");
 }

@@ -1,5 +1,7 @@
 //! `vhost-device-vsock`: the process between a guest's vsock and a unix socket on the host.
 
+mod rings;
+
 use std::{io, os::fd::OwnedFd, path::Path, time::Duration};
 
 use tokio::{
@@ -11,6 +13,8 @@ use crate::vmm::{
     VmmError,
     process::{Program, Supervised},
 };
+
+pub(super) use self::rings::attached;
 
 /// Relative to the VM's directory, so that the 107 bytes of a socket's path are ours to spend.
 pub(super) const VHOST_SOCKET: &str = "vhost.sock";

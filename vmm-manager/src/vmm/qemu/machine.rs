@@ -12,7 +12,10 @@ use std::{
 use async_trait::async_trait;
 use tokio::{sync::watch, time::timeout};
 
-use super::monitor::{Monitor, MonitorError, ShutdownReason};
+use super::{
+    bridge,
+    monitor::{Monitor, MonitorError, ShutdownReason},
+};
 use crate::vmm::{
     Machine, MachineStatus, SerialTail, VmExit, VmmError,
     process::{ProcessExit, Supervised},
@@ -181,12 +184,20 @@ impl Machine for QemuMachine {
         &self.vsock_socket
     }
 
+    async fn vsock_attached(&self) {
+        bridge::attached(self.parts.bridge.pid()).await;
+    }
+
     fn serial(&self) -> SerialTail {
         let (bytes, dropped) = match self.parts.qemu.stdout() {
             Some(stdout) => stdout.snapshot(),
             None => Default::default(),
         };
         SerialTail { bytes, dropped }
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        vec![self.parts.qemu.pid(), self.parts.bridge.pid()]
     }
 }
 
