@@ -10,7 +10,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use kiln_images::GuestImage;
 use kiln_proto::v1::job_service_server::JobServiceServer;
-use tokio::{net::UnixListener, time::timeout};
+use tokio::{net::UnixListener, time::sleep};
 use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
@@ -81,8 +81,11 @@ async fn serve(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let closing = CancellationToken::new();
-    let server =
-        Server::builder().add_service(JobServiceServer::new(api)).serve_with_incoming_shutdown(
+    let server = Server::builder()
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .add_service(JobServiceServer::new(api))
+        .serve_with_incoming_shutdown(
             UnixListenerStream::new(listener),
             closing.clone().cancelled_owned(),
         );
@@ -94,11 +97,23 @@ async fn serve(
     tracing::info!("stopping: jobs that run are ended");
     // Calls are served on while jobs end, so that whoever waits hears of it; no new ones come.
     closing.cancel();
-    let (_, served) = tokio::join!(scheduler.shut_down(), timeout(CALLS, &mut server));
-    match served {
-        Ok(served) => Ok(served?),
-        Err(_) => Ok(()),
-    }
+    let ended = CancellationToken::new();
+    let end_jobs = async {
+        scheduler.shut_down().await;
+        ended.cancel();
+    };
+    let finish_calls = async {
+        let patience = async {
+            ended.cancelled().await;
+            sleep(CALLS).await;
+        };
+        tokio::select! {
+            served = &mut server => served,
+            () = patience => Ok(()),
+        }
+    };
+    let ((), served) = tokio::join!(end_jobs, finish_calls);
+    Ok(served?)
 }
 
 /// The guest image, found to be what its manifest says: a root that was altered is not booted.

@@ -33,7 +33,7 @@ use async_trait::async_trait;
 pub use self::{
     exit::VmExit,
     probe::{PROBE_LIMIT, ProbeKey, ProbeVerdict, probe_kvm},
-    qemu::{Accelerator, Qemu, QemuConfig},
+    qemu::{Accelerator, Qemu, QemuConfig, bridge_attached},
     serial::SerialTail,
     spec::{Disk, VmSpec},
     stop::{StopLimits, stop},

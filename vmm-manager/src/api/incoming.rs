@@ -71,6 +71,10 @@ fn at_least(field: &str, asked: u64, least: u64) -> Result<(), InvalidField> {
 
 fn timeout(wire: prost_types::Duration) -> Result<Duration, InvalidField> {
     let invalid = |problem: &str| InvalidField::new("spec.timeout", problem);
+    // Before the conversion, which would carry one part over into the other.
+    if wire.seconds < 0 || !(0..1_000_000_000).contains(&wire.nanos) {
+        return Err(invalid("is negative, or its nanoseconds are no part of a second"));
+    }
     let timeout = Duration::try_from(wire).map_err(|_| invalid("is negative"))?;
     if timeout < Duration::from_millis(1) {
         return Err(invalid("is below a millisecond; leave it out for no limit"));

@@ -33,7 +33,9 @@ fn handle(tenant: &str, attach: bool) -> Arc<JobHandle> {
 fn a_tenant_sees_its_own_jobs_only_newest_first() {
     let store = Store::new(10);
     let handles: Vec<_> = (0..4).map(|_| handle("a", false)).collect();
-    handles.iter().for_each(|handle| store.insert(Arc::clone(handle)));
+    for handle in &handles {
+        store.insert(Arc::clone(handle));
+    }
     let foreign = handle("b", false);
     store.insert(Arc::clone(&foreign));
     assert!(store.find("a", foreign.id()).is_none());
@@ -49,7 +51,9 @@ fn a_tenant_sees_its_own_jobs_only_newest_first() {
 fn only_released_jobs_are_forgotten_oldest_first() {
     let store = Store::new(1);
     let handles: Vec<_> = (0..3).map(|_| handle("a", false)).collect();
-    handles.iter().for_each(|handle| store.insert(Arc::clone(handle)));
+    for handle in &handles {
+        store.insert(Arc::clone(handle));
+    }
     handles[0].end(Outcome::Completed);
     assert!(store.forget_surplus().is_empty(), "ended, but not given back yet");
     handles[0].mark_released();

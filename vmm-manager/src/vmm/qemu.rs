@@ -20,6 +20,7 @@ use std::{path::PathBuf, time::Duration};
 use async_trait::async_trait;
 use tokio::time::timeout;
 
+pub use self::bridge::attached as bridge_attached;
 use super::{
     Machine, VmSpec, Vmm, VmmError, VmmIdentity,
     process::{ProcessExit, Program, Stdout, Supervised},

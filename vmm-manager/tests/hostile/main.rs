@@ -1,6 +1,31 @@
+//! A guest whose agent is the attacker's, against the host's own client: whatever it sends, the
+//! conversation ends in a transcript or in a typed error, within its time and within 16 MiB.
+//!
+//! By hand: the agent's protocol (`events`), HTTP/2 below it (`transport`), time (`slow`), the
+//! bridge (`bridge`), floods (`flood`). By the thousand: `seeded` mutates recordings of an honest
+//! agent; `corpus` replays what the fuzz target of `fuzz/` knows. `KILN_FULL=1` asks for the large
+//! counts.
+
+mod agent;
+mod bridge;
+mod corpus;
+mod events;
+mod flood;
+mod frame;
+mod judge;
+mod memory;
+mod mutate;
 mod play;
-#[test]
-fn t() {
-    let o = play::play(&[0]);
-    panic!("{o:?}");
+mod random;
+mod recording;
+mod seeded;
+mod slow;
+mod transport;
+
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;
+
+/// Whether the large counts are asked for.
+fn full() -> bool {
+    std::env::var_os("KILN_FULL").is_some_and(|value| value == "1")
 }

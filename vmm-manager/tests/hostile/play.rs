@@ -17,7 +17,8 @@ use std::{
 use kiln_vmm_manager::guest::{Command, Conversation, GuestError, Hello, Transcript, converse};
 use tokio::{
     io::{
-        AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf, copy, duplex, sink, split,
+        AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf, WriteHalf, copy, duplex,
+        sink, split,
     },
     runtime,
     time::{sleep, timeout},
@@ -36,11 +37,12 @@ pub(crate) const SILENT: u8 = 4;
 const CUT: u8 = 3;
 
 pub(crate) const LIMIT: Duration = Duration::from_secs(600);
-pub(crate) const PHASE_LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const PHASE_LIMIT: Duration = Duration::from_secs(20);
 pub(crate) const OUTPUT_BYTES: u64 = 4 << 30;
 /// The shortest pause of the clock: it ends when nobody has anything left to do.
-const IDLE: Duration = Duration::from_millis(1);
-const PIPE_BYTES: usize = 64 * 1024;
+pub(crate) const IDLE: Duration = Duration::from_millis(1);
+/// Far more than any window: what a guest sends without asking is there at once.
+const PIPE_BYTES: usize = 1024 * 1024;
 
 /// What came of a conversation.
 #[derive(Debug)]
@@ -60,20 +62,21 @@ pub(crate) fn play(input: &[u8]) -> Outcome {
 /// Plays `input` with pauses of the given length.
 pub(crate) fn play_at(input: &[u8], pause: Duration) -> Outcome {
     let (mode, bytes) = input.split_first().map_or((FRAMES, input), |(mode, rest)| (*mode, rest));
-    let bytes = bytes.to_vec();
-    talk(async move |mut guest: tokio::io::WriteHalf<DuplexStream>| {
+    let client = async |host| converse(host, conversation()).await;
+    talk(client, async |mut guest| {
         // An error says that the client has hung up.
-        let _ = speak(&mut guest, &bytes, mode, pause).await;
+        let _ = speak(&mut guest, bytes, mode, pause).await;
         if mode & SILENT != 0 {
             std::future::pending::<()>().await;
         }
     })
 }
 
-/// The client's conversation with a far end that only writes, and ends when `act` does.
-pub(crate) fn talk<F>(act: F) -> Outcome
+/// What comes of a client's talk with a far end that hears nothing, and ends when `act` does.
+pub(crate) fn talk<C, F>(client: C, act: F) -> Outcome
 where
-    F: AsyncFnOnce(tokio::io::WriteHalf<DuplexStream>),
+    C: AsyncFnOnce(Metered) -> Result<Transcript, GuestError>,
+    F: AsyncFnOnce(WriteHalf<DuplexStream>),
 {
     let runtime = runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(async {
@@ -89,7 +92,7 @@ where
             }
             // Both halves go here, which is how the stream ends.
         };
-        let near_end = timeout(LIMIT * 2, converse(host, conversation()));
+        let near_end = timeout(LIMIT * 2, client(host));
         let (result, ()) = tokio::join!(near_end, far_end);
         let result = result.expect("the client keeps to its own limit");
         sleep(IDLE).await;
@@ -118,13 +121,16 @@ pub(crate) fn conversation() -> Conversation {
     }
 }
 
-async fn speak(
+/// Says `bytes`, cut as `mode` says.
+pub(crate) async fn speak(
     guest: &mut (impl AsyncWrite + Unpin),
     bytes: &[u8],
     mode: u8,
     pause: Duration,
 ) -> std::io::Result<()> {
     let mut last_call = 0;
+    // The client speaks first, so that what it hears is heard as an answer.
+    sleep(pause).await;
     for frame in frames(bytes) {
         let call = frame.get(5..9).map_or(0, |id| u32::from_be_bytes([id[0], id[1], id[2], id[3]]));
         if call > last_call || mode & CUT == CALM {
@@ -165,7 +171,7 @@ pub(crate) fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Counts what is read.
 #[derive(Debug)]
-struct Metered {
+pub(crate) struct Metered {
     stream: DuplexStream,
     taken: Arc<AtomicUsize>,
 }

@@ -39,7 +39,9 @@ fn the_wrong_field_is_named() {
     check(v1::JobSpec { memory_bytes: u64::MAX, ..valid() }, "spec.memory_bytes");
     check(v1::JobSpec { disk_bytes: 4096, ..valid() }, "spec.disk_bytes");
     check(v1::JobSpec { disk_bytes: u64::MAX, ..valid() }, "spec.disk_bytes");
-    for (seconds, nanos) in [(0, 0), (-1, 0), (0, -5), (i64::MAX, 0), (0, 999)] {
+    for (seconds, nanos) in
+        [(0, 0), (-1, 0), (0, -5), (i64::MAX, 0), (0, 999), (1, -255), (1, i32::MAX)]
+    {
         let timeout = Some(prost_types::Duration { seconds, nanos });
         check(v1::JobSpec { timeout, ..valid() }, "spec.timeout");
     }

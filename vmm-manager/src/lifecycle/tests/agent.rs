@@ -169,7 +169,8 @@ async fn work(script: Script, mut requests: Streaming<v1::ExecRequest>, events: 
             return;
         }
         Work::Floods => {
-            while tell(&events, Event::Stdout(Bytes::from_static(&[b'x'; 60_000]))).await {}
+            let flood = Bytes::from(vec![b'x'; 60_000]);
+            while tell(&events, Event::Stdout(flood.clone())).await {}
             return;
         }
         Work::Echoes => {

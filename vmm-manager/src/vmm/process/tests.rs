@@ -154,7 +154,7 @@ async fn children_die_with_kilnd_however_it_dies() {
     if std::env::var_os(PARENT).is_some() {
         let child = Supervised::spawn(Program::new("/bin/sleep").argument("1000")).await.unwrap();
         let line = format!("child {}\n", child.pid());
-        rustix::io::write(rustix::stdio::stdout(), line.as_bytes()).unwrap();
+        io::Write::write_all(&mut io::stdout(), line.as_bytes()).unwrap();
         return std::future::pending().await;
     }
     let (_, tests) = module_path!().split_once("::").unwrap();

@@ -14,7 +14,7 @@ use crate::vmm::{
     process::{Program, Supervised},
 };
 
-pub(super) use self::rings::attached;
+pub use self::rings::attached;
 
 /// Relative to the VM's directory, so that the 107 bytes of a socket's path are ours to spend.
 pub(super) const VHOST_SOCKET: &str = "vhost.sock";

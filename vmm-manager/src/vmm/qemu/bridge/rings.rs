@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 ///
 /// # Cancel safety
 /// Safe: it only looks.
-pub(in crate::vmm::qemu) async fn attached(pid: u32) {
+pub async fn attached(pid: u32) {
     let epolls = epolls(pid);
     while !epolls.iter().any(|epoll| fs::read_to_string(epoll).is_ok_and(|text| has_rings(&text))) {
         sleep(PAUSE).await;
