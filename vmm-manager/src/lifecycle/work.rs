@@ -102,7 +102,7 @@ async fn command(
         () = sleep_until(overdue) => return Ok(Outcome::Timeout),
         reason = job.cancellation().cancelled() => reason,
     };
-    // From here on a client that does not read holds nothing up.
+    // From here on a client that does not read holds nothing up for long.
     detach.cancel();
     job.begin_step("stop");
     let ended = async {

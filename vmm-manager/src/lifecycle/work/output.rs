@@ -1,8 +1,9 @@
 //! From the guest to the log and the attachment.
 
-use std::io;
+use std::{io, time::Duration};
 
 use bytes::Bytes;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::attached::Attached;
@@ -14,6 +15,9 @@ use crate::{
     store::JobHandle,
     stream::Stream,
 };
+
+/// What a client may take over one chunk of a job that is to end.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) enum WorkError {
@@ -39,7 +43,8 @@ impl Delivery {
         Self { attached, detach: CancellationToken::new() }
     }
 
-    /// Cancelling it lets go of the client, even of one that is being waited for.
+    /// Cancelling it lets go of a client that is waited for in vain, from now on or already; one
+    /// that reads gets the command's last words.
     pub(super) fn detacher(&self) -> CancellationToken {
         self.detach.clone()
     }
@@ -73,10 +78,14 @@ impl Delivery {
     ) -> Result<(), WorkError> {
         log.append(stream, &data).await.map_err(WorkError::Log)?;
         let Some(attached) = &self.attached else { return Ok(()) };
+        let patience = async {
+            self.detach.cancelled().await;
+            sleep(PATIENCE).await;
+        };
         let reads_on = tokio::select! {
             biased;
-            () = self.detach.cancelled() => false,
             sent = attached.send(stream, data) => sent,
+            () = patience => false,
         };
         if !reads_on {
             self.attached = None;
