@@ -8,8 +8,11 @@ use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use kiln_proto::agent::{MAX_CHUNK_BYTES, MAX_MESSAGE_BYTES, PORT, v1::agent_server::AgentServer};
-use tokio::sync::Semaphore;
-use tokio_vsock::{VMADDR_CID_ANY, VMADDR_CID_HOST, VsockAddr, VsockListener, VsockStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::Semaphore,
+};
+use tokio_vsock::{VMADDR_CID_ANY, VMADDR_CID_HOST, VsockAddr, VsockListener};
 use tonic::codegen::Service as _;
 
 use crate::{
@@ -66,7 +69,7 @@ pub(crate) async fn serve(listener: VsockListener, service: Arc<Service>) {
 }
 
 fn serve_connection(
-    stream: VsockStream,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     service: Arc<Service>,
 ) -> impl Future<Output = hyper::Result<()>> {
     let agent = AgentServer::from_arc(service)
@@ -88,3 +91,6 @@ fn serve_connection(
         .max_header_list_size(MAX_HEADER_BYTES)
         .serve_connection(TokioIo::new(CappedStream::new(stream)), call)
 }
+
+#[cfg(test)]
+mod tests;

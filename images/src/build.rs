@@ -1,24 +1,25 @@
 //! How an image comes to be: `packages → base (kernel, modules, root) → initramfs → image`, each
 //! step taken from the cache when its inputs are what they were.
 
+mod workshop;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
+use self::workshop::Workshop;
 use crate::{
     agent::{self, AgentError},
-    archive::{Archive, ArchiveError},
+    archive::ArchiveError,
     base::{self, Base, BaseError},
-    cache::{self, Cache, CacheError, CacheLock},
+    cache::{self, Cache, CacheError},
+    command_line::COMMAND_LINE,
     cpio::TooLarge,
     digest::Digest,
     guest_image::{GuestImage, OpenError},
     initramfs,
-    ledger::Ledger,
-    manifest::{self, FileEntry, KernelEntry, Manifest},
-    package_list::{self, PackageList},
-    recipe,
+    manifest::{self, Manifest},
 };
 
 const INITRAMFS: &str = "initramfs.cpio";
@@ -76,7 +77,7 @@ pub fn build(request: &BuildRequest) -> Result<GuestImage, BuildError> {
     let cache = Cache::open(&directory)?;
     let agent = agent::read(agent)?;
     let lock = cache.lock()?;
-    let workshop = Workshop { cache: &cache, lock: &lock, recipe: recipe::digest() };
+    let workshop = Workshop::new(&cache, &lock);
     let packages = workshop.packages(*refresh)?;
     let (directory, base) = if *verify_reproducible {
         workshop.base_made_twice(&packages)?
@@ -91,7 +92,7 @@ pub fn build(request: &BuildRequest) -> Result<GuestImage, BuildError> {
                 base.root.sha256.clone(),
                 base.kernel.sha256.clone(),
                 Digest::of(&initramfs).to_string(),
-                recipe::COMMAND_LINE.to_owned(),
+                COMMAND_LINE.to_owned(),
                 agent_version.clone(),
             ];
             cache.entry(Digest::of(inputs.join("\n").as_bytes()))
@@ -132,7 +133,7 @@ fn assemble(
         kernel,
         initramfs: base::entry(image.path(), INITRAMFS)?,
         root,
-        command_line: recipe::COMMAND_LINE.to_owned(),
+        command_line: COMMAND_LINE.to_owned(),
         agent_version: agent_version.to_owned(),
         packages,
     };
@@ -144,90 +145,4 @@ fn assemble(
     }
     cache::publish(image, place)?;
     Ok(GuestImage::open(place)?)
-}
-
-/// Where the slow parts are made.
-struct Workshop<'a> {
-    cache: &'a Cache,
-    lock: &'a CacheLock<'a>,
-    recipe: Digest,
-}
-
-impl Workshop<'_> {
-    /// The versions to build of: those that were resolved for this recipe before, or today's.
-    fn packages(&self, refresh: bool) -> Result<PackageList, BuildError> {
-        let entry = self.cache.entry(self.recipe).join(package_list::FILE_NAME);
-        let known = fs::read(&entry).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        if let Some(known) = known
-            && !refresh
-        {
-            return Ok(known);
-        }
-        tracing::info!(suite = recipe::SUITE, "asking Debian's archive for its packages");
-        let scratch = self.lock.scratch()?;
-        let packages = PackageList::resolve(&Archive::fetch(scratch.path().join("apt"))?)?;
-        let finished = self.lock.scratch()?;
-        let path = finished.path().join(package_list::FILE_NAME);
-        let text = serde_json::to_vec_pretty(&packages).map_err(io::Error::from);
-        text.and_then(|text| fs::write(&path, text))
-            .map_err(|source| BuildError::Write { path, source })?;
-        self.lock.publish(finished, self.recipe)?;
-        Ok(packages)
-    }
-
-    fn base(&self, packages: &PackageList) -> Result<(PathBuf, Base), BuildError> {
-        let key = packages.key(self.recipe);
-        let entry = self.cache.entry(key);
-        if let Some(base) = Base::open(&entry) {
-            return Ok((entry, base));
-        }
-        let finished = self.lock.scratch()?;
-        let (base, _) = self.make(packages, finished.path())?;
-        Ok((self.lock.publish(finished, key)?, base))
-    }
-
-    /// As [`base`](Self::base), and not believing that once is enough.
-    fn base_made_twice(&self, packages: &PackageList) -> Result<(PathBuf, Base), BuildError> {
-        let key = packages.key(self.recipe);
-        let (first, second) = (self.lock.scratch()?, self.lock.scratch()?);
-        let (base, ledger) = self.make(packages, first.path())?;
-        let (again, ledger_again) = self.make(packages, second.path())?;
-        compare(&base, &again, || ledger.differences(&ledger_again))?;
-        let entry = self.cache.entry(key);
-        if let Some(cached) = Base::open(&entry) {
-            // Made at another time, perhaps on another machine.
-            compare(&cached, &base, Vec::new)?;
-            return Ok((entry, cached));
-        }
-        Ok((self.lock.publish(first, key)?, base))
-    }
-
-    fn make(&self, packages: &PackageList, into: &Path) -> Result<(Base, Ledger), BuildError> {
-        let scratch = self.lock.scratch()?;
-        let archive = Archive::fetch(scratch.path().join("apt"))?;
-        Ok(Base::make(&archive, packages, scratch.path(), into)?)
-    }
-}
-
-fn compare(
-    base: &Base,
-    other: &Base,
-    differing: impl FnOnce() -> Vec<String>,
-) -> Result<(), BuildError> {
-    let Base { kernel: KernelEntry { sha256, .. }, root, modules, packages: _ } = base;
-    let modules_digest = |modules: &[FileEntry]| {
-        let digests: Vec<_> = modules.iter().map(|module| &*module.sha256).collect();
-        Digest::of(digests.join("\n").as_bytes()).to_string()
-    };
-    let pairs = [
-        ("the kernel", sha256.clone(), other.kernel.sha256.clone()),
-        ("the set of modules", modules_digest(modules), modules_digest(&other.modules)),
-        ("the golden root", root.sha256.clone(), other.root.sha256.clone()),
-    ];
-    match pairs.into_iter().find(|(_, one, other)| one != other) {
-        None => Ok(()),
-        Some((what, one, other)) => {
-            Err(BuildError::NotReproducible { what, one, other, differing: differing() })
-        }
-    }
 }

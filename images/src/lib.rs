@@ -1,6 +1,6 @@
 //! Guest images: what a microVM boots from, made once and named by digest.
 //!
-//! An image is a kernel, an initramfs with the agent, and a golden root; [`build`] makes one of
+//! An image is a kernel, an initramfs with the agent, and a golden root; [`build()`] makes one of
 //! Debian packages, [`GuestImage::open`] is how everybody else finds its parts.
 
 mod agent;
@@ -9,6 +9,7 @@ mod archive;
 mod base;
 mod build;
 mod cache;
+mod command_line;
 mod cpio;
 mod deb;
 mod digest;

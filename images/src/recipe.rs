@@ -40,9 +40,6 @@ pub(crate) const MODULES: &[&str] = &[
 /// Nothing in the image is younger: 9 August 2025, the day trixie was released.
 pub(crate) const EPOCH: u64 = 1_754_697_600;
 
-/// What the kernel's command line starts with, on every VMM.
-pub(crate) const COMMAND_LINE: &str = "console=ttyS0 quiet panic=-1";
-
 /// A change to any of these files may change the image.
 const SOURCES: &[&str] = &[
     include_str!("recipe.rs"),

@@ -104,3 +104,40 @@ impl Directory {
         OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    /// Directories of an ordinary file system, where only the kernel's own files are missing.
+    fn open(path: &Path) -> Directory {
+        Directory::open(path.to_str().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn groups_below_are_counted_and_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let own = open(root.path()).make_child("exec-1").unwrap();
+        own.make_child("a").unwrap().make_child("b").unwrap();
+        own.make_child("c").unwrap();
+        for (group, processes) in [("", "10\n11\n"), ("a", ""), ("a/b", "12\n"), ("c", "13\n")] {
+            fs::write(root.path().join("exec-1").join(group).join("cgroup.procs"), processes)
+                .unwrap();
+        }
+        assert_eq!(own.count_processes().unwrap(), 4);
+        for group in ["", "a", "a/b", "c"] {
+            fs::remove_file(root.path().join("exec-1").join(group).join("cgroup.procs")).unwrap();
+        }
+        own.remove_children().unwrap();
+        open(root.path()).remove_child("exec-1").unwrap();
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_group_that_does_not_say_has_one_process() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(open(root.path()).count_processes().unwrap(), 1);
+    }
+}

@@ -21,6 +21,7 @@ use crate::{
 pub(super) const KILL_LIMIT: Duration = Duration::from_secs(5);
 /// How often a killed group is looked at; at first more often.
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+const KILLED: ExitStatus = ExitStatus::Signal(libc::SIGKILL);
 
 /// A command of which nothing runs any more, as far as that could be had.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ pub(super) struct Ended {
 /// The table of the reaper drops a sender unused only when the reaper itself is dropped, and that
 /// lives as long as the agent.
 pub(super) fn status(status: Result<ExitStatus, RecvError>) -> ExitStatus {
-    status.unwrap_or(ExitStatus::Signal(libc::SIGKILL))
+    status.unwrap_or(KILLED)
 }
 
 impl Ended {
@@ -63,23 +64,23 @@ impl Ended {
     /// Tells the host, whatever it is that it is told.
     pub(super) async fn tell(self, answers: Answers, group: &dyn Group, watching: Watching) {
         let Self { cause, status, duration, unkillable } = self;
-        let timed_out = match cause {
+        let Memory { peak_bytes, kills } = group.memory();
+        let (timed_out, out_of_memory) = match cause {
             Cause::Abandoned => return,
             Cause::Violated(status) => return answers.fail(status).await,
             Cause::NoProgram(refusal) => return answers.refuse(&refusal).await,
-            Cause::Exited(_) => false,
-            Cause::TimedOut => true,
+            // The kernel counts before it kills. When the main process was not killed, it was a
+            // group further down that ran out, and the command has lived to tell of it.
+            Cause::Exited(status) => (false, kills > 0 && status == KILLED),
+            // Killed by the agent, whatever the kernel has killed besides.
+            Cause::TimedOut => (true, false),
         };
-        let status = status.unwrap_or(ExitStatus::Signal(libc::SIGKILL));
-        let Memory { peak_bytes, kills } = group.memory();
         let exited = ExecExited {
-            status: Some(match status {
+            status: Some(match status.unwrap_or(KILLED) {
                 ExitStatus::Code(code) => WireStatus::Code(code),
                 ExitStatus::Signal(signal) => WireStatus::Signal(signal),
             }),
-            // The kernel counts before it kills. Without a kill of the main process it was a group
-            // further down that ran out, and the command lived to tell of it.
-            out_of_memory: kills > 0 && status == ExitStatus::Signal(libc::SIGKILL),
+            out_of_memory,
             timed_out,
             memory_peak_bytes: peak_bytes,
             duration_nanos: u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX),

@@ -1,6 +1,11 @@
 //! `kiln-image`: makes and checks guest images.
 
-use std::{path::PathBuf, process::ExitCode, thread};
+use std::{
+    io::{IsTerminal as _, stderr},
+    path::PathBuf,
+    process::ExitCode,
+    thread,
+};
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -49,7 +54,12 @@ struct Build {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_target(false).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_target(false)
+        .without_time()
+        .with_ansi(stderr().is_terminal())
+        .with_writer(stderr)
+        .init();
     match run(CommandLine::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if is_interrupted() => {

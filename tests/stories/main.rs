@@ -1,0 +1,37 @@
+//! Stories about guests, told by the real daemon and the real command line. The module that holds a
+//! story is the part of Kiln that it is about.
+
+mod agent;
+mod boot;
+mod cancel;
+mod daemon;
+mod detach;
+mod golden;
+mod image;
+mod input;
+mod limits;
+mod loss;
+mod run;
+mod streams;
+
+use std::process::ExitCode;
+
+fn main() -> anyhow::Result<ExitCode> {
+    let stories = [
+        run::stories(),
+        streams::stories(),
+        limits::stories(),
+        cancel::stories(),
+        detach::stories(),
+        input::stories(),
+        daemon::stories(),
+        image::stories(),
+        loss::stories(),
+        golden::stories(),
+        agent::stories(),
+        boot::stories(),
+    ];
+    let told = kiln_tests::tell(stories.concat())?;
+    agent::close()?;
+    Ok(told.exit_code())
+}
