@@ -17,7 +17,7 @@ const ATTEMPTS: [&str; 10] = [
     "tune2fs -L poison /dev/vda",
     "blkdiscard -f /dev/vda",
     "fallocate --punch-hole --offset 0 --length 1048576 /dev/vda",
-    "d=$(losetup -f --show /dev/vda) && dd if=/dev/zero of=$d bs=1M count=1 conv=fsync",
+    "mknod /tmp/v b $(tr : ' ' < /sys/block/vda/dev) && dd if=/dev/zero of=/tmp/v bs=1M count=4",
 ];
 
 pub(crate) fn stories() -> Vec<Story> {

@@ -79,12 +79,16 @@ async fn a_full_disk_is_told_and_survived(stage: &Stage) -> anyhow::Result<()> {
 
 async fn a_disk_without_inodes_is_told_and_survived(stage: &Stage) -> anyhow::Result<()> {
     let vm = lent(stage).await?;
-    let script = "mkdir /root/many && cd /root/many && seq 200000 | xargs touch";
+    // Beside the overlay, which makes a file in many times the steps.
+    let script = "mkdir -p /mnt/scratch && mount /dev/vdb /mnt/scratch && \
+                  mkdir /mnt/scratch/many && cd /mnt/scratch/many && seq 20000 | xargs touch";
     let exit = vm.sh(script).await?.exit;
     assert_ne!(exit.status, ExecStatus::Code(0));
     let full = exit.disk_full.expect("a full disk");
     assert!(full.inodes, "{full:?}");
-    vm.sh("rm -rf /root/many && touch /root/one && rm /root/one").await?.printed()?;
+    let script =
+        "rm -rf /mnt/scratch/many && umount /mnt/scratch && touch /root/one && rm /root/one";
+    vm.sh(script).await?.printed()?;
     give_back(vm).await
 }
 
