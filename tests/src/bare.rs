@@ -14,7 +14,7 @@ use kiln_proto::agent::PORT;
 use kiln_vmm_manager::{
     disk,
     guest::{Connection, Guest, Hello},
-    vmm::Accelerator,
+    vmm::{Accelerator, bridge_attached},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -70,6 +70,8 @@ impl Bare {
         let vhost = self.directory.join("vhost.sock");
         wait(|| async { vhost.exists().then_some(()) }).await.context("the bridge's socket")?;
         let qemu = self.qemu()?;
+        // A call that comes earlier can silence this bridge for ever.
+        timeout(LIMIT, bridge_attached(bridge.id().context("the bridge has ended")?)).await?;
         let stream = wait(|| dial(&self.directory, PORT)).await.context("the agent's port")?;
         let hello = Hello { hostname: "bare".to_owned(), limit: LIMIT };
         let (guest, _) = Connection::over(stream).await?.hello(hello).await?;
@@ -157,6 +159,6 @@ pub async fn dial(directory: &Path, port: u32) -> Option<UnixStream> {
         while stream.read_u8().await.ok()? != b'\n' {}
         Some(stream)
     };
-    // A call that was made before the guest had its driver is never answered.
-    timeout(Duration::from_millis(500), call).await.ok().flatten()
+    // Never given up before its answer: the bridge does not survive a caller who hung up.
+    call.await
 }
