@@ -12,7 +12,7 @@
 //! be the same one again; what it says breaks the protocol: [`GuestError::Protocol`].
 //!
 //! A guest is hostile from its first instruction. Whatever parses its bytes is reached through
-//! [`converse`], which needs no machine: frames are bounded by `frames`, text by `text`, and the
+//! [`converse()`], which needs no machine: frames are bounded by `frames`, text by `text`, and the
 //! order of answers by `order`.
 
 mod command;

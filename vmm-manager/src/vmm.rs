@@ -10,7 +10,7 @@
 //! nothing of the guest has run; the caller finishes what must be in place before the first
 //! instruction; [`Machine::boot`]; the guest powers itself off and [`Machine::wait`] tells so.
 //! *Failure paths*: the process dies at any moment: `wait` resolves with the cause, every other
-//! call answers [`VmmError::Gone`]. The guest falls silent: [`stop`] climbs power button →
+//! call answers [`VmmError::Gone`]. The guest falls silent: [`stop()`] climbs power button →
 //! shutdown → kill. The caller forgets: dropping a machine kills its processes.
 //!
 //! The seam is cut along Cloud Hypervisor's life cycle (create, boot, power button, shutdown);

@@ -41,6 +41,7 @@ behaviours! {
     start::a_created_machine_holds_still,
     start::a_machine_boots_once,
     start::a_machine_that_cannot_be_made_is_an_error,
+    guest::a_guest_has_the_processors_and_the_memory_that_were_asked,
     guest::a_guest_that_powers_itself_off_ends_its_machine,
     guest::a_guest_that_panics_ends_its_machine_with_its_last_words,
     guest::a_serial_flood_is_bounded,

@@ -10,12 +10,16 @@
 
 mod arguments;
 mod bridge;
+mod firmware;
 mod machine;
 mod monitor;
 mod read_back;
 mod start;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use tokio::time::timeout;
@@ -59,19 +63,22 @@ impl Accelerator {
 pub struct Qemu {
     config: QemuConfig,
     identity: VmmIdentity,
+    /// `None` means QEMU's own default.
+    firmware: Option<PathBuf>,
 }
 
 impl Qemu {
     /// Asks both programs for their versions: they are there, and they run.
     pub async fn probe(config: QemuConfig) -> Result<Self, VmmError> {
-        let said = version(&config.qemu).await?;
-        version(&config.vhost_device_vsock).await?;
+        let said = say(&config.qemu, &["--version"]).await?;
+        say(&config.vhost_device_vsock, &["--version"]).await?;
+        let firmware = firmware::find(&say(&config.qemu, &["-L", "help"]).await?);
         let identity = VmmIdentity {
             name: "qemu",
             version: number(&said).unwrap_or("unknown").to_owned(),
             accelerator: config.accelerator.name(),
         };
-        Ok(Self { config, identity })
+        Ok(Self { config, identity, firmware })
     }
 
     pub fn config(&self) -> &QemuConfig {
@@ -86,14 +93,14 @@ impl Vmm for Qemu {
     }
 
     async fn create(&self, spec: VmSpec) -> Result<Box<dyn Machine>, VmmError> {
-        Ok(Box::new(start::start(&self.config, spec).await?))
+        Ok(Box::new(start::start(self, spec).await?))
     }
 }
 
-/// The first line that `program --version` prints.
-async fn version(program: &std::path::Path) -> Result<String, VmmError> {
+/// What a program prints of itself.
+async fn say(program: &Path, arguments: &[&str]) -> Result<String, VmmError> {
     let shown = program.display().to_string();
-    let spawned = Program::new(program).argument("--version").stdout(Stdout::Tail(4096));
+    let spawned = Program::new(program).arguments(arguments).stdout(Stdout::Tail(4096));
     let child = Supervised::spawn(spawned)
         .await
         .map_err(|source| VmmError::Spawn { program: shown.clone(), source })?;
@@ -109,12 +116,12 @@ async fn version(program: &std::path::Path) -> Result<String, VmmError> {
         Err(_) => return Err(not_ready(String::new())),
     }
     let (bytes, _) = child.stdout().map(super::tail::Tail::snapshot).unwrap_or_default();
-    Ok(String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned())
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)` → `7.2.22`.
 fn number(said: &str) -> Option<&str> {
-    said.split(' ').find(|word| word.starts_with(|first: char| first.is_ascii_digit()))
+    said.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 #[cfg(test)]

@@ -38,6 +38,34 @@ async fn shell(guest: &Guest, script: &str) -> Result<ExecOutput, GuestError> {
     guest.exec(command).await.map(|(_, output)| output)
 }
 
+pub(super) async fn a_guest_has_the_processors_and_the_memory_that_were_asked(
+    vmm: &dyn Vmm,
+    spec: VmSpec,
+) -> Result<(), Misbehaviour> {
+    // More than fits below the hole for devices under 4 GiB.
+    const MEBIBYTES: u64 = 5 * 1024;
+    let (machine, guest) =
+        booted(vmm, VmSpec { cpus: 2, memory_bytes: MEBIBYTES << 20, ..spec }).await?;
+    let script = "nproc; while read name kib unit; do [ $name = MemTotal: ] && echo $kib; done < /proc/meminfo";
+    let mut output = shell(&guest, script).await?;
+    let mut said = Vec::new();
+    loop {
+        match output.next().await? {
+            ExecEvent::Stdout(bytes) => said.extend_from_slice(&bytes),
+            ExecEvent::Exited(_) => break,
+            _ => {}
+        }
+    }
+    machine.kill().await;
+    let said = String::from_utf8_lossy(&said);
+    let mut numbers = said.lines().filter_map(|line| line.parse::<u64>().ok());
+    same("the number of processors", &numbers.next(), &Some(2))?;
+    let kib = numbers.next().unwrap_or_default();
+    // The kernel keeps a part for itself, and never sees more than there is.
+    let plausible = (MEBIBYTES * 1024 * 9 / 10..=MEBIBYTES * 1024).contains(&kib);
+    same(&format!("that {kib} KiB are plausible"), &plausible, &true)
+}
+
 pub(super) async fn a_guest_that_powers_itself_off_ends_its_machine(
     vmm: &dyn Vmm,
     spec: VmSpec,

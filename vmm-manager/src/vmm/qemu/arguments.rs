@@ -4,7 +4,7 @@
 //! for ACPI and its power button, no USB, SATA, `SMBus`, floppy, display or network. Options that
 //! carry paths are JSON, in which a comma or an equals sign is only a character.
 
-use std::os::fd::RawFd;
+use std::{os::fd::RawFd, path::Path};
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,12 @@ pub(super) fn disk_node(index: usize) -> String {
     format!("disk{index}")
 }
 
-pub(super) fn render(spec: &VmSpec, accelerator: Accelerator, sockets: Sockets) -> Vec<String> {
+pub(super) fn render(
+    spec: &VmSpec,
+    accelerator: Accelerator,
+    firmware: Option<&Path>,
+    sockets: Sockets,
+) -> Vec<String> {
     let VmSpec {
         name,
         directory: _is_the_working_directory,
@@ -71,6 +76,9 @@ pub(super) fn render(spec: &VmSpec, accelerator: Accelerator, sockets: Sockets) 
         "-object",
         &json!({"qom-type": "memory-backend-memfd", "id": "memory", "size": memory_bytes, "share": true}),
     );
+    if let Some(firmware) = firmware {
+        line.option("-bios", firmware.display().to_string());
+    }
     line.option("-kernel", kernel.display().to_string());
     line.option("-initrd", initramfs.display().to_string());
     line.option("-append", command_line.clone());
@@ -134,7 +142,7 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    use super::{Accelerator, Disk, Sockets, VmSpec, render};
+    use super::{Accelerator, Disk, Path, Sockets, VmSpec, render};
 
     fn spec() -> VmSpec {
         let disk = |serial, path: &str, read_only| Disk { serial, path: path.into(), read_only };
@@ -154,7 +162,8 @@ mod tests {
     }
 
     fn check(accelerator: Accelerator, expected: &[&str]) {
-        let arguments = render(&spec(), accelerator, Sockets { monitor: 17, vsock: 18 });
+        let sockets = Sockets { monitor: 17, vsock: 18 };
+        let arguments = render(&spec(), accelerator, Some(Path::new("/q.rom")), sockets);
         let line = arguments.join(" ");
         for part in expected {
             assert!(line.contains(part), "{part} in {line}");
@@ -167,6 +176,7 @@ mod tests {
             "-name job,,1 ",
             "-smp 2,sockets=1,cores=2,threads=1 -m 704M ",
             r#""qom-type":"memory-backend-memfd","share":true,"size":738197504"#,
+            "-bios /q.rom -kernel /image/vmlinux ",
             "-append console=ttyS0 quiet ",
             "-chardev socket,id=monitor,fd=17 ",
             "-chardev socket,id=vsock,fd=18 ",

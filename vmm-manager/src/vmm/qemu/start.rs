@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    QemuConfig,
+    Qemu,
     arguments::{Sockets, render},
     bridge,
     machine::{Parts, QemuMachine},
@@ -27,7 +27,8 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const MAX_SOCKET_PATH_BYTES: usize = 107;
 
 /// When it fails, or is dropped half-way, what was started dies with its owners.
-pub(super) async fn start(config: &QemuConfig, spec: VmSpec) -> Result<QemuMachine, VmmError> {
+pub(super) async fn start(driver: &Qemu, spec: VmSpec) -> Result<QemuMachine, VmmError> {
+    let Qemu { config, firmware, .. } = driver;
     let vsock_socket = socket_path(&spec.directory)?;
     let (bridge, vsock) = bridge::start(&config.vhost_device_vsock, &spec.directory).await?;
 
@@ -36,7 +37,8 @@ pub(super) async fn start(config: &QemuConfig, spec: VmSpec) -> Result<QemuMachi
     let mut program =
         Program::new(&config.qemu).directory(&spec.directory).stdout(Stdout::Tail(SERIAL_BYTES));
     let sockets = Sockets { monitor: program.pass(theirs.into()), vsock: program.pass(vsock) };
-    let program = program.arguments(render(&spec, config.accelerator, sockets));
+    let program =
+        program.arguments(render(&spec, config.accelerator, firmware.as_deref(), sockets));
     let shown = config.qemu.display().to_string();
     let qemu = Supervised::spawn(program)
         .await
