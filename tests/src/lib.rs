@@ -12,7 +12,7 @@
 //! ```
 //!
 //! The stage is a directory of the story's own. A [`Host`] is a real `kilnd` in it, a [`Kiln`] the
-//! real command line, a [`Vm`] a guest without either. Nothing waits for a fixed time: [`until`]
+//! real command line, a [`Vm`] a guest without either. Nothing waits for a fixed time: [`until()`]
 //! polls, with limits that a loaded machine under TCG meets. Around each story stands a
 //! [`Census`] of the host: a process, mount, cgroup, socket, interface, table or file that carries
 //! the story's name and is still there afterwards fails it.
