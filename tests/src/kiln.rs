@@ -36,8 +36,11 @@ impl Kiln {
         socket: &Path,
         arguments: impl IntoIterator<Item = A>,
     ) -> Self {
-        let mut command = Command::new(program);
+        // What a background shell has its children ignore, `kiln` would go on ignoring.
+        let mut command = Command::new("env");
         command
+            .arg("--default-signal=HUP,INT,QUIT,TERM")
+            .arg(program)
             .args(arguments)
             .env("KILN_SOCKET", socket)
             .stdin(Stdio::piped())

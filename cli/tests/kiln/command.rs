@@ -21,8 +21,11 @@ pub(crate) fn kiln(fake: &Fake, arguments: &[&str]) -> Command {
 
 /// `kiln` that knows no socket.
 pub(crate) fn bare() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kiln"));
+    // What a background shell has its children ignore, `kiln` would go on ignoring.
+    let mut command = Command::new("env");
     command
+        .arg("--default-signal=HUP,INT,QUIT,TERM")
+        .arg(env!("CARGO_BIN_EXE_kiln"))
         .env_remove("KILN_SOCKET")
         .env_remove("KILN_PROJECT")
         .stdin(Stdio::null())
