@@ -40,23 +40,17 @@ pub(crate) enum UnknownUser {
 /// Looks a user up in `etc` (the guest's `/etc`).
 ///
 /// As container engines do: a name before a number; a number needs no entry; with a group named,
-/// that one group is all the user has.
+/// that one group is all the user has. Root, when nobody is named, needs no looking up at all: the
+/// files are the first that a fresh guest would have to read from its disk.
 pub(crate) fn look_up(name: &UserName, etc: &Path) -> Result<Identity, UnknownUser> {
+    let Some(user) = name.user.as_deref() else { return Ok(root()) };
     let passwd = read(&etc.join("passwd"))?;
-    let entry = name.user.as_deref().map_or_else(
-        || database::find_user(&passwd, "root").or_else(|| database::find_uid(&passwd, 0)),
-        |user| {
-            database::find_user(&passwd, user)
-                .or_else(|| database::find_uid(&passwd, name::number(user)?))
-        },
-    );
-    let (uid, gid) = match (&entry, name.user.as_deref()) {
+    let entry = database::find_user(&passwd, user)
+        .or_else(|| database::find_uid(&passwd, name::number(user)?));
+    let (uid, gid) = match (&entry, name::number(user)) {
         (Some(entry), _) => (entry.uid, entry.gid),
-        (None, None) => (0, 0),
-        (None, Some(user)) => match name::number(user) {
-            Some(uid) => (uid, 0),
-            None => return Err(UnknownUser::User(user.to_owned())),
-        },
+        (None, Some(uid)) => (uid, 0),
+        (None, None) => return Err(UnknownUser::User(user.to_owned())),
     };
     let groups = if name.group.is_none() && entry.is_none() {
         String::new()
@@ -73,6 +67,11 @@ pub(crate) fn look_up(name: &UserName, etc: &Path) -> Result<Identity, UnknownUs
         groups: supplementary.into_iter().map(Gid::from_raw).collect(),
         home: entry.map_or("/", |entry| entry.home()).to_owned(),
     })
+}
+
+fn root() -> Identity {
+    let gid = Gid::from_raw(0);
+    Identity { uid: Uid::from_raw(0), gid, groups: vec![gid], home: "/root".to_owned() }
 }
 
 fn named_group(groups: &str, name: &str) -> Result<u32, UnknownUser> {

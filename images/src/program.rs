@@ -92,10 +92,20 @@ pub enum ProgramError {
     Absent { program: String },
     #[error("{program} could not be run")]
     Run { program: String, source: io::Error },
-    #[error("`{program} {}` failed: {status}{}", arguments.join(" "), indented(stderr))]
+    #[error("`{program} {}` failed: {status}{}", shortened(arguments), indented(stderr))]
     Failed { program: String, arguments: Vec<String>, status: ExitStatus, stderr: String },
     #[error("interrupted")]
     Interrupted,
+}
+
+/// The first of them, for some command lines name every package of a system.
+fn shortened(arguments: &[String]) -> String {
+    const ENOUGH: usize = 160;
+    let line = arguments.join(" ");
+    match line.char_indices().nth(ENOUGH) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
 }
 
 fn indented(stderr: &str) -> String {

@@ -47,6 +47,7 @@ const SOURCES: &[&str] = &[
     include_str!("deb.rs"),
     include_str!("ext4.rs"),
     include_str!("golden_root.rs"),
+    include_str!("golden_root/mmdebstrap.rs"),
     include_str!("golden_root/pruning.rs"),
     include_str!("golden_root/rewrite.rs"),
     include_str!("kernel.rs"),

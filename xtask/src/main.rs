@@ -44,6 +44,10 @@ fn main() -> ExitCode {
     match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
+        Err(_) if interrupt::check().is_err() => {
+            say!("xtask: interrupted");
+            ExitCode::from(130)
+        }
         Err(error) => {
             say!("xtask: {error:#}");
             ExitCode::FAILURE

@@ -9,7 +9,7 @@ pub(super) fn bring_up() -> io::Result<()> {
     // SAFETY: all zeroes is a valid value of this plain structure.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (slot, byte) in request.ifr_name.iter_mut().zip(b"lo") {
-        *slot = byte.cast_signed();
+        *slot = libc::c_char::try_from(*byte).map_err(io::Error::other)?;
     }
     let flags = libc::c_short::try_from(libc::IFF_UP | libc::IFF_RUNNING);
     request.ifr_ifru.ifru_flags = flags.map_err(io::Error::other)?;
