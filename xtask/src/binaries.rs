@@ -28,14 +28,15 @@ impl Binaries {
 
 /// The name and path of an executable that cargo tells about in one line of JSON.
 ///
-/// Of a program cargo tells twice, of itself and of its unit tests; the program is what is meant.
-/// The stories are nothing but a test.
+/// Of a program cargo tells twice, of itself and of its unit tests; the program is what is meant,
+/// and not an integration test of the same name either. The stories are nothing but a test.
 fn executable(line: &str) -> Option<(String, PathBuf)> {
     let message: Value = serde_json::from_str(line).ok()?;
     let path = message["executable"].as_str()?;
     let target = &message["target"];
-    let is_unit_tests = message["profile"]["test"] == true && target["kind"][0] != "test";
-    (!is_unit_tests).then_some((target["name"].as_str()?.to_owned(), path.into()))
+    let name = target["name"].as_str()?;
+    let is_test = message["profile"]["test"] == true || target["kind"][0] == "test";
+    (!is_test || name == "stories").then_some((name.to_owned(), path.into()))
 }
 
 #[cfg(test)]
@@ -65,6 +66,7 @@ mod tests {
     fn libraries_and_unit_tests_are_not() {
         assert_eq!(executable(&line("lib", "kiln_proto", false, None)), None);
         assert_eq!(executable(&line("bin", "kilnd", true, Some("/t/deps/kilnd-1"))), None);
+        assert_eq!(executable(&line("test", "kiln", true, Some("/t/deps/kiln-1"))), None);
         assert_eq!(executable(r#"{"reason":"build-finished","success":true}"#), None);
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn build(binaries: &Binaries, options: &ImageOptions) -> anyhow::Resu
 }
 
 /// A static binary without anything that would look up names at run time.
-fn agent() -> anyhow::Result<PathBuf> {
+pub(crate) fn agent() -> anyhow::Result<PathBuf> {
     say!("==> building the agent");
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let mut cargo = workspace::cargo();

@@ -4,7 +4,8 @@ use std::{path::Path, process::Command};
 
 use super::{Counts, StoryReport};
 use crate::{
-    arguments::TestOptions, binaries::Binaries, privileges, program, say, setup::Tools, show,
+    arguments::TestOptions, binaries::Binaries, guest_image, privileges, program, say,
+    setup::Tools, show,
 };
 
 /// What stories and benches want to know.
@@ -19,7 +20,9 @@ pub(crate) fn environment<'a>(
         .env("KILN_GUEST_IMAGE", image)
         .env("KILN_VHOST_DEVICE_VSOCK", &tools.vhost_device_vsock)
         .env("KILN_KILND", binaries.path("kilnd")?)
-        .env("KILN_CLI", binaries.path("kiln")?))
+        .env("KILN_CLI", binaries.path("kiln")?)
+        .env("KILN_IMAGE_BUILDER", binaries.path("kiln-image")?)
+        .env("KILN_AGENT", guest_image::agent()?))
 }
 
 pub(super) fn run(
