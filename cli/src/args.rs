@@ -3,20 +3,31 @@
 mod cpus;
 mod duration;
 mod environment;
+mod host;
+mod input;
 mod job;
+mod output;
 mod run;
+mod shell;
 mod size;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
     environment::Variable,
-    job::{CancelArguments, GetArguments, JobCommand, ListArguments, LogArguments, WaitArguments},
+    host::HostArguments,
+    input::{Input, RawInput, Source},
+    job::{
+        CancelArguments, DownloadArguments, GetArguments, JobCommand, ListArguments, LogArguments,
+        OutputsArguments, WaitArguments,
+    },
+    output::{Destination, Output, RawOutput},
     run::RunArguments,
+    shell::ShellArguments,
 };
 
 const EXAMPLES: &str = "\
@@ -24,7 +35,11 @@ Examples:
   kiln run -- uname -r                     a command in a fresh microVM
   kiln run --timeout 10m -e CI=1 -- make   with a limit and an environment
   tar c . | kiln run -i -- tar t           with stdin
+  kiln run -it -- bash                     at a terminal
+  kiln run --input . --output /out:dist -- make DESTDIR=/out install
+                                           with files in, and files out
   kiln run -d -- ./build.sh                in the background; prints the job's id
+  kiln shell 01jd                          a shell inside a running job
   kiln job ls                              what ran and what runs
   kiln job logs -f 01jd                    an id may be shortened while it is unambiguous
 
@@ -46,16 +61,29 @@ pub(crate) struct Cli {
         default_value = "/run/kiln/kilnd.sock"
     )]
     pub(crate) socket: PathBuf,
+    /// How long to wait for a kilnd that goes away in the middle.
+    #[arg(
+        long,
+        global = true,
+        env = "KILN_RECONNECT",
+        value_name = "DURATION",
+        default_value = "2m",
+        value_parser = duration::parse,
+        hide_short_help = true
+    )]
+    pub(crate) reconnect: Duration,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Run(RunArguments),
+    Run(Box<RunArguments>),
+    Shell(ShellArguments),
     /// Look at jobs and steer them.
     #[command(subcommand)]
     Job(JobCommand),
+    Host(HostArguments),
     /// Print the version of this command.
     Version(VersionArguments),
     /// Print a script that completes `kiln` in a shell.

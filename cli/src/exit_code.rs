@@ -29,13 +29,20 @@ fn of_failure(job: &Job) -> u8 {
             Some(exit) if exit.code != 0 => shown(exit.code),
             Some(_) | None => KILN,
         },
-        Some(FailureClass::Policy | FailureClass::Infrastructure | FailureClass::Unknown)
+        Some(
+            FailureClass::Source
+            | FailureClass::Registry
+            | FailureClass::EgressDenied
+            | FailureClass::Policy
+            | FailureClass::Infrastructure
+            | FailureClass::Unknown,
+        )
         | None => KILN,
     }
 }
 
 /// An exit status is one byte; what is none was made up by somebody.
-fn shown(code: i32) -> u8 {
+pub(crate) fn shown(code: i32) -> u8 {
     u8::try_from(code).unwrap_or(KILN)
 }
 
@@ -85,6 +92,10 @@ mod tests {
         check(State::Failed, Some(FailureClass::Oom), Some(1), Some(137));
         check(State::Failed, Some(FailureClass::Oom), None, Some(137));
         check(State::Failed, Some(FailureClass::Policy), None, Some(125));
+        for class in [FailureClass::Source, FailureClass::Registry, FailureClass::EgressDenied] {
+            check(State::Failed, Some(class), None, Some(125));
+            check(State::Failed, Some(class), Some(1), Some(125));
+        }
         check(State::Failed, Some(FailureClass::Infrastructure), Some(3), Some(125));
         check(State::Failed, Some(FailureClass::Unknown), Some(3), Some(125));
     }

@@ -1,15 +1,23 @@
 //! `kiln`: runs commands in microVMs by way of kilnd.
 
+mod archive;
 mod args;
 mod daemon;
+mod digest;
 mod display;
+mod download;
 mod exit_code;
+mod host;
 mod job;
 mod output;
+mod progress;
 mod reason;
 mod record;
 mod report;
 mod run;
+mod shell;
+mod source;
+mod terminal;
 mod version;
 
 use std::process::ExitCode;
@@ -18,6 +26,7 @@ use clap::{CommandFactory, Parser};
 
 use self::{
     args::{Cli, Command},
+    daemon::Daemon,
     output::OutputError,
 };
 
@@ -54,8 +63,16 @@ fn main() -> ExitCode {
 
 async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     match cli.command {
-        Command::Run(arguments) => run::run(&cli.socket, arguments).await,
-        Command::Job(command) => job::dispatch(&cli.socket, command).await,
+        Command::Run(arguments) => run::run(&cli.socket, cli.reconnect, *arguments).await,
+        Command::Shell(arguments) => {
+            shell::run(&Daemon::connect(&cli.socket, cli.reconnect).await?, arguments).await
+        }
+        Command::Job(command) => {
+            job::dispatch(&Daemon::connect(&cli.socket, cli.reconnect).await?, command).await
+        }
+        Command::Host(arguments) => {
+            host::run(&Daemon::connect(&cli.socket, cli.reconnect).await?, arguments).await
+        }
         Command::Version(arguments) => version::print(arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -47,6 +47,18 @@ fn of_failure(job: &Job, failure: &Failure) -> Option<String> {
             size(number(failure, "size_bytes").unwrap_or(job.spec.disk_bytes)),
             exit_after(job),
         )),
+        FailureClass::Source => Some(match failure.details.get("source") {
+            Some(source) => format!("could not bring in {:?}: {message}", printable(source)),
+            None => format!("could not bring in a source: {message}"),
+        }),
+        FailureClass::Registry => Some(match failure.details.get("host") {
+            Some(host) => format!("the registry {} failed: {message}", printable(host)),
+            None => format!("a registry failed: {message}"),
+        }),
+        FailureClass::EgressDenied => Some(match failure.details.get("host") {
+            Some(host) => format!("may not reach {}: {message}", printable(host)),
+            None => format!("reached for what it may not reach: {message}"),
+        }),
         FailureClass::Policy => Some(format!("stopped for breaking the protocol: {message}")),
         FailureClass::Infrastructure => Some(match failure.details.get("step") {
             Some(step) => format!("Kiln failed at step {:?}: {message}", printable(step)),

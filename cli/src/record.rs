@@ -1,13 +1,17 @@
 //! A job as this command knows it, and as `--json` prints it. `docs/cli.md` promises these shapes:
 //! a field may be added, none changes its name or meaning.
 
+mod host;
 mod wire;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-pub(crate) use self::wire::Time;
+pub(crate) use self::{
+    host::{Budget, Host},
+    wire::Time,
+};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Job {
@@ -28,8 +32,19 @@ pub(crate) struct Job {
     pub(crate) phases: Vec<PhaseTime>,
     pub(crate) spec: Spec,
     pub(crate) machine: Option<Machine>,
+    /// Of the command, as its guest tells.
     pub(crate) memory_peak_bytes: Option<u64>,
+    /// What the host saw.
+    pub(crate) usage: Option<Usage>,
+    pub(crate) outputs: Vec<Output>,
     pub(crate) log: Log,
+    /// From 1, while queued.
+    pub(crate) queue_position: Option<u32>,
+    /// What a queued job waits for.
+    pub(crate) waits_for: Option<String>,
+    /// From 1.
+    pub(crate) attempt: u32,
+    pub(crate) idempotency_key: Option<String>,
 }
 
 /// `Unknown` is what a newer kilnd says and this command cannot read.
@@ -50,7 +65,10 @@ pub(crate) enum State {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Phase {
     Preparing,
+    Downloading,
     Building,
+    Optimizing,
+    Packaging,
     Unknown,
 }
 
@@ -72,6 +90,9 @@ pub(crate) struct Failure {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FailureClass {
     User,
+    Source,
+    Registry,
+    EgressDenied,
     Oom,
     DiskFull,
     Policy,
@@ -97,6 +118,49 @@ pub(crate) struct Spec {
     pub(crate) attach: bool,
     /// `None` for work that this command does not know.
     pub(crate) exec: Option<Exec>,
+    pub(crate) inputs: Vec<InputDisk>,
+    pub(crate) outputs: Vec<OutputDisk>,
+}
+
+/// `Unknown` is one of a newer kilnd.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DiskFormat {
+    Tar,
+    Raw,
+    #[default]
+    Unknown,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct InputDisk {
+    pub(crate) source_id: String,
+    pub(crate) path: String,
+    pub(crate) format: DiskFormat,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct OutputDisk {
+    pub(crate) name: String,
+    pub(crate) path: String,
+    pub(crate) format: DiskFormat,
+    pub(crate) max_bytes: u64,
+}
+
+/// What an output disk carried, as the host counted and hashed it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Output {
+    pub(crate) name: String,
+    pub(crate) size_bytes: u64,
+    pub(crate) digest: String,
+    pub(crate) expired: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Usage {
+    pub(crate) vm_memory_peak_bytes: Option<u64>,
+    pub(crate) vm_cpu_seconds: Option<f64>,
+    pub(crate) disk_peak_bytes: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -106,6 +170,13 @@ pub(crate) struct Exec {
     pub(crate) workdir: String,
     pub(crate) user: String,
     pub(crate) stdin: bool,
+    pub(crate) terminal: Option<TerminalSize>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct TerminalSize {
+    pub(crate) rows: u32,
+    pub(crate) columns: u32,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -153,6 +224,9 @@ impl FailureClass {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::User => "user",
+            Self::Source => "source",
+            Self::Registry => "registry",
+            Self::EgressDenied => "egress_denied",
             Self::Oom => "oom",
             Self::DiskFull => "disk_full",
             Self::Policy => "policy",

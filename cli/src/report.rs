@@ -7,6 +7,8 @@ use rustix::{
     io::Errno,
 };
 
+use crate::terminal;
+
 /// A reader of stderr that is stuck must not keep a job from being cancelled: words are dropped
 /// when there is no room for them so long.
 const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
@@ -17,6 +19,8 @@ pub(crate) fn error(message: &str) {
     // A pipe with any room has room for a page, which is more than a message needs.
     let has_room = poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], Some(&PATIENCE));
     if matches!(has_room, Ok(1..) | Err(Errno::INTR)) {
-        let _ = stderr.write_all(format!("kiln: {message}\n").as_bytes());
+        // A raw terminal does not go back to the left by itself.
+        let end = if terminal::is_raw() { "\r\n" } else { "\n" };
+        let _ = stderr.write_all(format!("kiln: {message}{end}").as_bytes());
     }
 }

@@ -1,36 +1,71 @@
 //! `kiln run`: a job, its streams and its exit code, as if the command ran here.
 //!
 //! ```text
-//! create ──▶ attach ──▶ pump the streams ──▶ final snapshot ──▶ exit code
-//!               │              │ Ctrl-C
-//!               │              ├──▶ cancel, pump on ──▶ final snapshot ──▶ 130
-//!               │              │          └─ again, or 30 s ─▶ leave ──▶ 130
-//!               │              ├──▶ nobody reads our stdout ──▶ cancel, leave ──▶ 141
-//!               └──────────────┴──▶ the attachment breaks ──▶ ask for the record ──▶ 125
+//! send inputs ──▶ create ──▶ attach ──▶ pump the streams ──▶ final snapshot ──▶ fetch outputs ──▶ exit code
+//!                    │          │  ▲         │ Ctrl-C
+//!                    │          │  │         ├──▶ cancel, pump on ──▶ final snapshot ──▶ 130
+//!                    │          │  │         │          └─ again, or 30 s ─▶ leave ──▶ 130
+//!                    │          │  │         ├──▶ nobody reads our stdout ──▶ cancel, leave ──▶ 141
+//!                    │          │  └─ wait ──┤ kilnd is gone
+//!                    └──────────┴────────────┴──▶ for too long, or it refuses ──▶ ask for the record ──▶ 125
 //! ```
 
 mod attachment;
 mod cancel;
 mod detach;
+mod disks;
 mod ending;
-mod environment;
+pub(crate) mod environment;
 mod foreground;
 mod lost;
-mod progress;
 mod request;
-mod signals;
-mod stdin;
+pub(crate) mod signals;
+pub(crate) mod stdin;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
-use crate::{args::RunArguments, daemon::Daemon};
+use anyhow::Context;
+use kiln_proto::v1;
 
-pub(crate) async fn run(socket: &Path, arguments: RunArguments) -> anyhow::Result<u8> {
+use self::disks::Disks;
+use crate::{
+    args::RunArguments,
+    daemon::{Daemon, DaemonError},
+    exit_code,
+    record::Job,
+};
+
+pub(crate) async fn run(
+    socket: &Path,
+    reconnect: Duration,
+    arguments: RunArguments,
+) -> anyhow::Result<u8> {
     let request = request::from_arguments(&arguments)?;
-    let daemon = Daemon::connect(socket).await?;
+    let disks = Disks::of(&arguments)?;
+    let daemon = Daemon::connect(socket, reconnect).await?.quietly(arguments.quiet);
     if arguments.detach {
-        detach::run(&daemon, request, arguments.json).await
+        detach::run(&daemon, request, disks, arguments.json, arguments.quiet).await
     } else {
-        foreground::run(daemon, request, arguments).await
+        foreground::run(daemon, request, disks, arguments).await
     }
+}
+
+async fn create(daemon: &Daemon, request: v1::CreateJobRequest) -> anyhow::Result<Job> {
+    let key = request.idempotency_key.clone();
+    let created = daemon.create(request).await;
+    if let Err(DaemonError::Away { .. }) = &created {
+        return created.with_context(|| {
+            format!(
+                "whether there is a job is not known: the same with `--idempotency-key {key}` \
+                 asks again without running it twice"
+            )
+        });
+    }
+    Ok(created?)
+}
+
+/// At the first signal that means that all should end.
+pub(crate) async fn interrupted() -> anyhow::Result<u8> {
+    signals::Signals::catch()?.next().await;
+    Ok(exit_code::CANCELLED)
 }

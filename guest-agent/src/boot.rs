@@ -10,7 +10,6 @@
 //! *Failure path*: any step ends the boot with an error that names what is missing, on the
 //! console, and the guest powers off. Nothing is repaired and nothing waits without a limit.
 
-mod disk;
 mod loopback;
 mod modules;
 mod mounts;
@@ -21,8 +20,14 @@ use std::io;
 use tokio_vsock::VsockListener;
 
 pub(crate) use self::modules::Modules;
-use self::{disk::NoDisk, loopback::bring_up, mounts::MountError, root::RootError};
-use crate::{cgroup::Hierarchy, disk_watch::Look, milestones::Milestones, server};
+use self::{loopback::bring_up, mounts::MountError, root::RootError};
+use crate::{
+    cgroup::Hierarchy,
+    disk_watch::Look,
+    disks::{BlockDevices, Disks, NoDisk},
+    milestones::Milestones,
+    server,
+};
 
 /// What the boot leaves to the agent.
 pub(crate) struct Booted {
@@ -61,8 +66,8 @@ pub(crate) fn boot(milestones: &mut Milestones) -> Result<Booted, BootError> {
     milestones.reach("modules");
     let listener = server::listen().map_err(BootError::Listen)?;
     milestones.reach("vsock");
-    let root_disk = disk::find("kiln-root")?;
-    let scratch_disk = disk::find("kiln-scratch")?;
+    let root_disk = BlockDevices.find("kiln-root")?;
+    let scratch_disk = BlockDevices.find("kiln-scratch")?;
     milestones.reach("disks");
     let scratch = root::assemble(&root_disk, &scratch_disk)?;
     milestones.reach("root");

@@ -5,10 +5,13 @@ mod search;
 
 use std::{ffi::CString, time::Duration};
 
-use kiln_proto::agent::v1::ExecStart;
+use kiln_proto::agent::v1::{ExecStart, Terminal};
 
 use self::environment::{Environment, InvalidEnvironment};
-use crate::user::{InvalidUserName, UserName};
+use crate::{
+    process::{InvalidSize, Streams, TerminalSize},
+    user::{InvalidUserName, UserName},
+};
 
 #[derive(Debug)]
 pub(crate) struct Command {
@@ -16,7 +19,7 @@ pub(crate) struct Command {
     environment: Environment,
     pub(crate) working_directory: CString,
     pub(crate) user: UserName,
-    pub(crate) stdin: bool,
+    pub(crate) streams: Streams,
     pub(crate) limits: Limits,
     /// Of the guest's monotonic time, from the command's start.
     pub(crate) timeout: Option<Duration>,
@@ -42,6 +45,10 @@ pub(crate) enum InvalidCommand {
     RelativeWorkdir(String),
     #[error("PATH names more than {} directories", search::MAX_DIRECTORIES)]
     LongPath,
+    #[error("a terminal needs stdin")]
+    TerminalWithoutStdin,
+    #[error(transparent)]
+    TerminalSize(#[from] InvalidSize),
     #[error(transparent)]
     Environment(#[from] InvalidEnvironment),
     #[error(transparent)]
@@ -52,8 +59,20 @@ impl TryFrom<ExecStart> for Command {
     type Error = InvalidCommand;
 
     fn try_from(start: ExecStart) -> Result<Self, InvalidCommand> {
-        let ExecStart { argv, env, workdir, user, stdin, memory_bytes, pids, timeout_millis } =
-            start;
+        let ExecStart {
+            argv,
+            env,
+            workdir,
+            user,
+            stdin,
+            memory_bytes,
+            pids,
+            timeout_millis,
+            // The register's.
+            id: _,
+            output_offset: _,
+            terminal,
+        } = start;
         match argv.first() {
             None => return Err(InvalidCommand::NoArguments),
             Some(program) if program.is_empty() => return Err(InvalidCommand::NoProgram),
@@ -65,7 +84,7 @@ impl TryFrom<ExecStart> for Command {
             environment: Environment::try_from(env)?,
             working_directory: working_directory(workdir)?,
             user: UserName::parse(&user)?,
-            stdin,
+            streams: streams(stdin, terminal)?,
             limits: Limits {
                 memory_bytes: Some(memory_bytes).filter(|bytes| *bytes != 0),
                 pids: Some(pids).filter(|pids| *pids != 0),
@@ -94,6 +113,14 @@ impl Command {
     pub(crate) fn environment(&self, home: &str) -> Vec<CString> {
         self.environment.with_home(home)
     }
+}
+
+fn streams(stdin: bool, terminal: Option<Terminal>) -> Result<Streams, InvalidCommand> {
+    let Some(Terminal { size }) = terminal else { return Ok(Streams::Pipes { stdin }) };
+    if !stdin {
+        return Err(InvalidCommand::TerminalWithoutStdin);
+    }
+    Ok(Streams::Terminal(TerminalSize::try_from(size.unwrap_or_default())?))
 }
 
 fn working_directory(text: String) -> Result<CString, InvalidCommand> {

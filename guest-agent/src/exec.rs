@@ -15,50 +15,91 @@
 //! SIGKILL, stuck in the kernel: after [`end::KILL_LIMIT`] the result is told without it, its pipes
 //! are given up, and it goes with the VM.
 //!
-//! Everything between is bounded: one chunk per pipe and a few answers are all the memory that a
-//! command's output takes; a slow host slows the command down.
+//! A command has two halves: what it is ([`running`], in a task of its own), and who speaks with it
+//! ([`stream`]). They meet in [`run`]. A command with an id outlives its streams and answers each new
+//! one in the same way; one without dies with its stream.
+//!
+//! Everything between is bounded: a window of output, a window of stdin and a few answers are all the
+//! memory that a command takes; a slow host slows the command down.
 
 mod answers;
 mod born;
 mod end;
 mod input;
 mod output;
+mod pipe;
 mod program;
 mod refusal;
+mod register;
+mod run;
 mod running;
+mod stream;
 
 use std::{io, path::Path, sync::Arc};
 
-use kiln_proto::agent::v1::{ExecRequest, ExecStart};
+use kiln_proto::agent::v1::{ExecRefused, ExecRequest, ExecStart};
 use tokio_stream::Stream;
 use tonic::Status;
 
 pub(crate) use self::answers::{Answer, Answers};
-use self::{born::Born, refusal::Refusal, running::Running};
+use self::{
+    born::Born,
+    refusal::Refusal,
+    register::{Entered, Register},
+    run::{End, Run},
+    running::Running,
+};
 use crate::{
-    command::Command, disk_watch::DiskWatch, group::Groups, offload::offload, reaper::Reaper,
+    command::Command, disk_watch::DiskWatch, group::Groups, kmsg, offload::offload, reaper::Reaper,
 };
 
 /// What commands run on.
 #[derive(Clone)]
 pub(crate) struct Engine {
-    pub(crate) reaper: Arc<Reaper>,
-    pub(crate) groups: Arc<dyn Groups>,
-    pub(crate) disk_watch: DiskWatch,
+    reaper: Arc<Reaper>,
+    groups: Arc<dyn Groups>,
+    disk_watch: DiskWatch,
+    register: Arc<Register>,
 }
 
 impl Engine {
-    /// Runs the command and tells everything about it through `answers`.
-    pub(crate) async fn run(
-        self,
+    pub(crate) fn new(reaper: Arc<Reaper>, groups: Arc<dyn Groups>, disk_watch: DiskWatch) -> Self {
+        Self { reaper, groups, disk_watch, register: Arc::default() }
+    }
+
+    /// Starts the command, or takes up one that was started before, and tells everything about it
+    /// through `answers`.
+    pub(crate) async fn attend(
+        &self,
         start: ExecStart,
         requests: impl Stream<Item = Result<ExecRequest, Status>>,
         answers: Answers,
     ) {
+        match self.register.enter(start) {
+            Ok(Entered { run, seat, new }) => {
+                if let Some(start) = new {
+                    tokio::spawn(self.clone().run(start, Arc::clone(&run)));
+                }
+                stream::attend(&run, seat, requests, answers).await;
+            }
+            Err(status) => answers.fail(status).await,
+        }
+    }
+
+    /// Kills every command.
+    pub(crate) fn kill_all(&self) {
+        for run in self.register.all() {
+            if let Err(error) = run.kill() {
+                kmsg::error(format_args!("a command cannot be killed: {error}"));
+            }
+        }
+    }
+
+    async fn run(self, start: ExecStart, run: Arc<Run>) {
         let watching = self.disk_watch.watch();
         match self.start(start).await {
-            Ok(running) => running.run(requests, answers, watching).await,
-            Err(refusal) => answers.refuse(&refusal).await,
+            Ok(running) => running.run(&run, watching).await,
+            Err(refusal) => run.end(End::Refused(ExecRefused::from(&refusal))),
         }
     }
 
@@ -80,4 +121,4 @@ fn agent(what: &'static str) -> impl FnOnce(io::Error) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,6 +7,7 @@ use tokio::runtime;
 use crate::{
     boot::{self, Booted},
     disk_watch::DiskWatch,
+    disks::BlockDevices,
     exec::Engine,
     kmsg,
     milestones::Milestones,
@@ -14,7 +15,7 @@ use crate::{
     power::{self, Power},
     reaper::Reaper,
     server,
-    service::Service,
+    service::{Greeting, Service},
 };
 
 /// Boots the guest and serves it until it is powered off. Returns only where it is not wanted.
@@ -47,15 +48,17 @@ fn run() -> Result<(), Box<dyn Error>> {
     // Nothing else runs yet, so booting may block.
     let Booted { listener, hierarchy, look, modules } = boot::boot(&mut milestones)?;
     let reaper = Arc::new(Reaper::default());
-    let engine = Engine {
-        reaper: Arc::clone(&reaper),
-        groups: Arc::new(hierarchy),
-        disk_watch: DiskWatch::start(look)?,
-    };
+    let engine = Engine::new(Arc::clone(&reaper), Arc::new(hierarchy), DiskWatch::start(look)?);
     let power = Power::default();
     kmsg::calm_console();
     milestones.reach("ready");
-    let service = Arc::new(Service::new(engine, milestones, power.clone()));
+    let service = Arc::new(Service::new(
+        engine,
+        Arc::new(BlockDevices),
+        milestones,
+        power.clone(),
+        Greeting::Taken,
+    ));
     let greeted = Arc::clone(&service.greeted);
     drop(in_runtime);
     runtime.block_on(async move {

@@ -1,9 +1,12 @@
 //! The agent of a guest: PID 1, which boots it and runs commands for the host over vsock.
+//!
+//! [`serve_on`] is the same agent without a guest, for tests of its clients.
 
 mod boot;
 mod cgroup;
 mod command;
 mod disk_watch;
+mod disks;
 mod exec;
 mod group;
 mod init;
@@ -15,7 +18,14 @@ mod process;
 mod reaper;
 mod server;
 mod service;
+mod session;
+mod stand_in;
+mod transfer;
 mod transport;
 mod user;
 
-pub use self::init::init;
+pub use self::{
+    disks::{Disks, NoDisk},
+    init::init,
+    stand_in::{Settings, serve_on},
+};

@@ -34,7 +34,7 @@ pub(crate) struct Power {
 #[derive(Debug, Default)]
 struct Asked {
     off: AtomicBool,
-    /// Wakes `switch_off_when_asked`, also when asked before it waits.
+    /// Wakes `asked`, also when it was asked before.
     notify: Notify,
 }
 
@@ -48,9 +48,17 @@ impl Power {
         self.asked.off.load(Ordering::Acquire)
     }
 
-    /// Kills what runs, syncs and powers off, when it is time.
-    pub(crate) async fn switch_off_when_asked(self) {
+    /// Resolves when it is time; once.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(crate) async fn asked(&self) {
         self.asked.notify.notified().await;
+    }
+
+    /// Kills what runs, syncs and powers the guest off, when it is time.
+    pub(crate) async fn switch_off_when_asked(self) {
+        self.asked().await;
         kill_everything();
         sleep(ANSWERS_LIMIT).await;
         let synced = timeout(SYNC_LIMIT, offload("sync", rustix::fs::sync)).await;

@@ -8,6 +8,7 @@ mod image;
 mod report;
 mod signal;
 mod start;
+mod terminal;
 
 use std::{
     io,
@@ -17,9 +18,10 @@ use std::{
 use rustix::process::Pid;
 
 pub(crate) use self::{
-    image::{Ends, Image, Plan, Stdio},
+    image::{Ends, Image, Plan, Stdio, Streams},
     report::{Failure, REPORT_BYTES, Stage},
     signal::{LAST_SIGNAL, send_signal},
+    terminal::{InvalidSize, TerminalSize, end_of_file, hang_up},
 };
 
 /// Of `clone3`'s wide flags; `libc` has them as narrow ones.

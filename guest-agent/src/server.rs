@@ -3,15 +3,15 @@
 //! Through hyper and not through tonic's own server: that one brings a router for many services
 //! along, and this binary is loaded into every guest before its first instruction.
 
-use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque, convert::Infallible, future::Future, io, sync::Arc, time::Duration,
+};
 
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use kiln_proto::agent::{MAX_CHUNK_BYTES, MAX_MESSAGE_BYTES, PORT, v1::agent_server::AgentServer};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    sync::Semaphore,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::task::AbortOnDropHandle;
 use tokio_vsock::{VMADDR_CID_ANY, VMADDR_CID_HOST, VsockAddr, VsockListener};
 use tonic::codegen::Service as _;
 
@@ -21,7 +21,7 @@ use crate::{
     transport::CappedStream,
 };
 
-/// The host has one connection per job; more are a mistake.
+/// The host has one connection per job, and may have lost others.
 const MAX_CONNECTIONS: usize = 16;
 /// Streams of one connection, each with a window of its own.
 const MAX_STREAMS: u32 = 64;
@@ -42,29 +42,47 @@ pub(crate) fn listen() -> io::Result<VsockListener> {
 
 /// Serves until the process ends.
 pub(crate) async fn serve(listener: VsockListener, service: Arc<Service>) {
-    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut server = Server::new(service);
     loop {
-        // The semaphore is never closed.
-        let permit = Arc::clone(&connections).acquire_owned().await.ok();
         match listener.accept().await {
             // A process in the guest can connect too, where the kernel loops vsock back.
             Ok((_, peer)) if peer.cid() != VMADDR_CID_HOST => {
                 kmsg::error(format_args!("a connection from cid {} was refused", peer.cid()));
             }
-            Ok((stream, _)) => {
-                let served = serve_connection(stream, Arc::clone(&service));
-                tokio::spawn(async move {
-                    if let Err(error) = served.await {
-                        kmsg::info(format_args!("a connection ended: {error}"));
-                    }
-                    drop(permit);
-                });
-            }
+            Ok((stream, _)) => server.serve(stream),
             Err(error) => {
                 kmsg::error(format_args!("no connection can be accepted: {error}"));
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+/// Everybody's connections. A host that comes back is served at once, however many of its earlier
+/// connections linger: the oldest one makes room. Dropping it ends them all.
+pub(crate) struct Server {
+    service: Arc<Service>,
+    /// Oldest first.
+    connections: VecDeque<AbortOnDropHandle<()>>,
+}
+
+impl Server {
+    pub(crate) fn new(service: Arc<Service>) -> Self {
+        Self { service, connections: VecDeque::new() }
+    }
+
+    pub(crate) fn serve(&mut self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+        self.connections.retain(|connection| !connection.is_finished());
+        if self.connections.len() == MAX_CONNECTIONS {
+            self.connections.pop_front();
+            kmsg::info(format_args!("the oldest of {MAX_CONNECTIONS} connections was ended"));
+        }
+        let served = serve_connection(stream, Arc::clone(&self.service));
+        self.connections.push_back(AbortOnDropHandle::new(tokio::spawn(async move {
+            if let Err(error) = served.await {
+                kmsg::info(format_args!("a connection ended: {error}"));
+            }
+        })));
     }
 }
 

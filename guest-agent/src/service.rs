@@ -1,29 +1,29 @@
 //! `kiln.agent.v1.Agent`, as the host sees it.
 
+mod disks;
 mod exec;
 mod hello;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use kiln_proto::agent::v1::{
-    ExecRequest, HelloRequest, HelloResponse, ShutdownRequest, ShutdownResponse,
-    agent_server::Agent,
+    ExecRequest, HelloRequest, HelloResponse, PackRequest, ShutdownRequest, ShutdownResponse,
+    UnpackRequest, agent_server::Agent,
 };
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OnceCell};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
-use crate::{exec::Engine, milestones::Milestones, power::Power};
-
-/// More than a job has ever asked for at once; each may hold a few chunks of memory.
-const MAX_COMMANDS: usize = 64;
+pub(crate) use self::hello::Greeting;
+use self::hello::Trust;
+use crate::{
+    disks::Disks, exec::Engine, milestones::Milestones, power::Power, transfer::Transfers,
+};
 
 /// What a connection has come to; each has its own.
 #[derive(Debug, Default)]
 pub(crate) struct Connection {
-    greeted: AtomicBool,
+    /// Set by the one hello that was answered; others wait for the one that is being answered.
+    greeted: OnceCell<()>,
 }
 
 /// The agent behind all connections.
@@ -33,14 +33,22 @@ pub(crate) struct Service {
     pub(crate) power: Power,
     /// Told when the first host was answered: what can wait until then has waited for this.
     pub(crate) greeted: Arc<Notify>,
-    /// One permit for each command that runs.
-    commands: Arc<Semaphore>,
+    transfers: Transfers,
+    greeting: Greeting,
+    trust: Trust,
 }
 
 impl Service {
-    pub(crate) fn new(engine: Engine, milestones: Milestones, power: Power) -> Self {
-        let commands = Arc::new(Semaphore::new(MAX_COMMANDS));
-        Self { engine, milestones, power, greeted: Arc::default(), commands }
+    pub(crate) fn new(
+        engine: Engine,
+        disks: Arc<dyn Disks>,
+        milestones: Milestones,
+        power: Power,
+        greeting: Greeting,
+    ) -> Self {
+        let (greeted, trust) = Default::default();
+        let transfers = Transfers::new(disks);
+        Self { engine, milestones, power, greeted, transfers, greeting, trust }
     }
 }
 
@@ -51,11 +59,14 @@ impl Agent for Service {
         request: Request<HelloRequest>,
     ) -> Result<Response<HelloResponse>, Status> {
         let connection = connection(&request)?;
-        if connection.greeted.load(Ordering::Relaxed) {
-            return Err(Status::failed_precondition("this connection has said hello before"));
-        }
-        let answer = self.answer_hello(request.into_inner()).await?;
-        connection.greeted.store(true, Ordering::Relaxed);
+        let mut answer = None;
+        let answering = async {
+            answer = Some(self.answer_hello(request.into_inner()).await?);
+            Ok::<_, Status>(())
+        };
+        connection.greeted.get_or_try_init(|| answering).await?;
+        let answer = answer
+            .ok_or_else(|| Status::failed_precondition("this connection has said hello before"))?;
         self.greeted.notify_one();
         Ok(Response::new(answer))
     }
@@ -70,6 +81,26 @@ impl Agent for Service {
         Ok(Response::new(self.start_exec(request.into_inner())?))
     }
 
+    type UnpackStream = disks::DiskStream;
+
+    async fn unpack(
+        &self,
+        request: Request<UnpackRequest>,
+    ) -> Result<Response<Self::UnpackStream>, Status> {
+        greeted(&request)?;
+        Ok(Response::new(self.transfer(request.into_inner())?))
+    }
+
+    type PackStream = disks::DiskStream;
+
+    async fn pack(
+        &self,
+        request: Request<PackRequest>,
+    ) -> Result<Response<Self::PackStream>, Status> {
+        greeted(&request)?;
+        Ok(Response::new(self.transfer(request.into_inner())?))
+    }
+
     async fn shutdown(
         &self,
         request: Request<ShutdownRequest>,
@@ -81,7 +112,7 @@ impl Agent for Service {
 }
 
 fn greeted<T>(request: &Request<T>) -> Result<(), Status> {
-    if connection(request)?.greeted.load(Ordering::Relaxed) {
+    if connection(request)?.greeted.initialized() {
         Ok(())
     } else {
         Err(Status::failed_precondition("hello comes first"))

@@ -29,11 +29,18 @@ pub mod agent {
     }
 
     /// The version both sides must name in the hello.
-    pub const PROTOCOL_VERSION: u32 = 1;
+    pub const PROTOCOL_VERSION: u32 = 2;
     /// The vsock port on which the agent listens in the guest.
     pub const PORT: u32 = 1024;
     /// The largest message either side sends or accepts; larger ones end the connection.
     pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+    /// How much output an agent keeps for a host that may come back: what a command with an id writes
+    /// beyond it waits in the command's own pipes.
+    pub const OUTPUT_WINDOW_BYTES: u64 = 1 << 20;
+    /// A host that has no more stdin on its way than this, beyond what the agent has told to be taken,
+    /// is always listened to: what it says beside stdin never waits behind a command that does not
+    /// read.
+    pub const STDIN_WINDOW_BYTES: u64 = 128 * 1024;
     /// How many bytes of a stream go into one frame.
     pub const MAX_CHUNK_BYTES: usize = 64 * 1024;
 }

@@ -65,7 +65,11 @@ async fn overhead(bench: &Bench) -> anyhow::Result<Vec<(&'static str, Estimate)>
 async fn job(host: &Host) -> anyhow::Result<Duration> {
     let exec = ExecSpec { argv: vec![COMMAND.to_owned()], ..ExecSpec::default() };
     let spec = JobSpec { work: Some(Work::Exec(exec)), ..JobSpec::default() };
-    let request = CreateJobRequest { project: String::new(), spec: Some(spec) };
+    let request = CreateJobRequest {
+        project: String::new(),
+        spec: Some(spec),
+        ..CreateJobRequest::default()
+    };
     let started = Instant::now();
     let id = host.create(request).await?.context("refused")?.id;
     let job = host.ended_job(&id).await?;
@@ -95,6 +99,10 @@ async fn own_time(guest: &Guest) -> anyhow::Result<Duration> {
         pids: 0,
         timeout: None,
         start_limit: Duration::from_secs(60),
+        id: None,
+        output_offset: 0,
+        stdin_sent: Some(0),
+        terminal: None,
     };
     let (_input, mut output) = guest.exec(command).await?;
     loop {

@@ -8,12 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::scratch::scratch as make_scratch;
 use anyhow::Context as _;
 use kiln_images::GuestImage;
 use kiln_proto::agent::PORT;
 use kiln_vmm_manager::{
     disk,
-    guest::{Connection, Guest, Hello},
+    guest::{Connection, Guest, Hello, draw_secret},
     vmm::{Accelerator, bridge_attached},
 };
 use tokio::{
@@ -62,8 +63,7 @@ impl Bare {
 
     pub async fn boot(&self) -> anyhow::Result<BareVm> {
         let scratch = self.directory.join("scratch");
-        disk::allocate(&scratch, 10 << 30).await?;
-        disk::format(&scratch).await?;
+        make_scratch(&scratch, 10 << 30).await?;
 
         let started = Instant::now();
         let bridge = self.bridge()?;
@@ -73,7 +73,8 @@ impl Bare {
         // A call that comes earlier can silence this bridge for ever.
         timeout(LIMIT, bridge_attached(bridge.id().context("the bridge has ended")?)).await?;
         let stream = wait(|| dial(&self.directory, PORT)).await.context("the agent's port")?;
-        let hello = Hello { hostname: "bare".to_owned(), limit: LIMIT };
+        let secret = draw_secret()?;
+        let hello = Hello { hostname: "bare".to_owned(), secret, limit: LIMIT };
         let (guest, _) = Connection::over(stream).await?.hello(hello).await?;
         Ok(BareVm { guest, took: started.elapsed(), qemu, bridge })
     }

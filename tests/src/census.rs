@@ -6,10 +6,11 @@
 
 mod process;
 mod sources;
+mod sweep;
 
 use std::{collections::BTreeSet, fmt};
 
-pub(crate) use self::process::processes;
+pub(crate) use self::{process::processes, sweep::sweep};
 
 /// One thing on the host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +54,12 @@ impl Census {
         found.extend(sources::tables()?);
         found.extend(sources::files()?);
         Ok(Self { found })
+    }
+
+    /// The control groups whose path has this in it, below them all too.
+    pub fn cgroups_named(mark: &str) -> Vec<String> {
+        let names = sources::cgroups().into_iter().map(|group| group.name);
+        names.filter(|name| name.contains(mark)).collect()
     }
 
     /// What came since `earlier` and bears one of the marks.

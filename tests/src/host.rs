@@ -3,6 +3,7 @@
 mod api;
 mod daemon;
 mod setup;
+mod sight;
 
 use std::{
     ffi::OsStr,
@@ -15,8 +16,14 @@ use kiln_proto::v1::{Job, Phase};
 use rustix::process::{Pid, Signal, kill_process};
 
 use self::daemon::Daemon;
-pub use self::setup::HostSetup;
-use crate::{Kiln, ResidentPeak, Settings, census::processes, stage::sockets_below, until};
+pub(crate) use self::setup::Kind;
+pub use self::{
+    setup::HostSetup,
+    sight::{Seen, Sight},
+};
+use crate::{
+    Census, Client, Kiln, ResidentPeak, Settings, census::processes, stage::sockets_below, until,
+};
 
 /// From SIGTERM to the daemon's end, with guests to be stopped.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
@@ -24,6 +31,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(60);
 const BOOT_LIMIT: Duration = Duration::from_secs(180);
 /// From a job's end to the end of the last of its processes.
 const RELEASE_LIMIT: Duration = Duration::from_secs(30);
+
+/// What a daemon leaves beside its home when it has met its fault.
+pub(crate) const FAULT_NOTE: &str = "fault";
 
 #[derive(Debug)]
 pub struct Host {
@@ -37,6 +47,19 @@ impl Host {
     /// The real command line, as the operator of this host.
     pub fn kiln<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Kiln {
         Kiln::new(&self.settings.cli, &self.socket, arguments)
+    }
+
+    /// The command line in a terminal of its own: what it writes comes back on one stream, and what
+    /// it is fed is typed.
+    pub fn kiln_in_a_terminal(&self, arguments: &str) -> Kiln {
+        let command =
+            format!("stty rows 33 cols 77; exec {} {arguments}", self.settings.cli.display());
+        Kiln::new(Path::new("script"), &self.socket, ["-qec", &command, "/dev/null"])
+    }
+
+    /// Outlives this daemon.
+    pub fn client(&self) -> Client {
+        Client::new(&self.socket)
     }
 
     pub fn home(&self) -> &Path {
@@ -72,6 +95,16 @@ impl Host {
             .collect())
     }
 
+    /// The supervisors of its VMs.
+    pub fn supervisors(&self) -> anyhow::Result<Vec<u32>> {
+        let vms = self.home.join("vms").display().to_string();
+        let ours = processes()?
+            .into_iter()
+            .filter(|process| process.name.contains("kiln-shim") && process.traces.contains(&vms));
+        let id = |name: &str| name.split_once(": ")?.0.parse().ok();
+        Ok(ours.filter_map(|process| id(&process.name)).collect())
+    }
+
     /// Until no VM is left: neither a process nor its directory.
     pub async fn vms_are_gone(&self) -> anyhow::Result<()> {
         until("every VM is gone", RELEASE_LIMIT, async || {
@@ -82,30 +115,61 @@ impl Host {
         .with_context(|| format!("left: {:?}", self.vm_processes()))
     }
 
-    /// Asks the daemon to end, and checks that it does and takes everything with it.
-    pub async fn stop(mut self) -> anyhow::Result<()> {
-        self.daemon.signal(Signal::TERM)?;
-        let status = self.daemon.ended(STOP_LIMIT).await?;
-        ensure!(status.success(), "kilnd ended with {status} on SIGTERM");
-        ensure!(!self.socket.exists(), "kilnd left its socket behind");
-        let vms = std::fs::read_dir(self.home.join("vms"))?.count();
-        ensure!(vms == 0, "kilnd left {vms} VMs' directories behind");
-        let sockets = sockets_below(&self.home);
-        ensure!(sockets.is_empty(), "kilnd left sockets behind: {sockets:?}");
-        ensure!(self.vm_processes()?.is_empty(), "kilnd left {:?}", self.vm_processes()?);
+    /// Ctrl-C: checks that the daemon ends, ends its jobs and takes everything with it.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        let vms = self.home.join("vms");
+        self.stop_leaving_directories().await?;
+        let left = std::fs::read_dir(vms)?.count();
+        ensure!(left == 0, "kilnd left {left} VMs' directories behind");
         Ok(())
     }
 
-    /// SIGKILL, and nothing else: its VMs must go with it, by the kernel's hand. What is left in
-    /// its home is the next daemon's to clear.
-    pub async fn die(mut self) -> anyhow::Result<()> {
+    /// The same where a story has put directories there that are not kilnd's to remove.
+    pub async fn stop_leaving_directories(mut self) -> anyhow::Result<()> {
+        self.daemon.signal(Signal::INT)?;
+        let status = self.daemon.ended(STOP_LIMIT).await?;
+        ensure!(status.success(), "kilnd ended with {status} on SIGINT");
+        ensure!(!self.socket.exists(), "kilnd left its socket behind");
+        let sockets = sockets_below(&self.home);
+        ensure!(sockets.is_empty(), "kilnd left sockets behind: {sockets:?}");
+        ensure!(self.vm_processes()?.is_empty(), "kilnd left {:?}", self.vm_processes()?);
+        let groups = self.cgroups()?;
+        ensure!(groups.is_empty(), "kilnd left {groups:?}");
+        Ok(())
+    }
+
+    /// A signal to the daemon alone.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        self.daemon.signal(signal)
+    }
+
+    /// SIGKILL to the daemon alone: its VMs run on for the next one, or are its to clear away.
+    pub async fn kill(mut self) -> anyhow::Result<()> {
         self.daemon.signal(Signal::KILL)?;
         self.daemon.ended(STOP_LIMIT).await?;
-        until("the VMs have died with their kilnd", RELEASE_LIMIT, async || {
-            Ok(self.vm_processes()?.is_empty().then_some(()))
-        })
-        .await
-        .with_context(|| format!("left: {:?}", self.vm_processes()))
+        Ok(())
+    }
+
+    /// Waits until it ends by itself, or by what was planned for it.
+    pub async fn ended(&mut self, limit: Duration) -> anyhow::Result<std::process::ExitStatus> {
+        self.daemon.ended(limit).await
+    }
+
+    /// The control groups that bear the name of its instance.
+    pub fn cgroups(&self) -> anyhow::Result<Vec<String>> {
+        let instance = std::fs::read_to_string(self.home.join("instance"))?;
+        Ok(Census::cgroups_named(instance.trim()))
+    }
+
+    /// Whether it is a VM's, and not the one in which all of them are.
+    pub fn is_vms_cgroup(&self, path: &str) -> bool {
+        path.rsplit_once('/').is_some_and(|(above, _)| above.contains("/kiln-"))
+    }
+
+    /// The place where it was to lose its VMs.
+    pub async fn fault_was_met(&self, limit: Duration) -> anyhow::Result<()> {
+        let note = self.home.with_extension(FAULT_NOTE);
+        until("the fault is met", limit, async || Ok(note.exists().then_some(()))).await
     }
 
     /// A job that sleeps in its VM.

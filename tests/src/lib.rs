@@ -12,7 +12,9 @@
 //! ```
 //!
 //! The stage is a directory of the story's own. A [`Host`] is a real `kilnd` in it, a [`Kiln`] the
-//! real command line, a [`Vm`] a guest without either. Nothing waits for a fixed time: [`until()`]
+//! real command line, a [`Vm`] a guest without either. What is about the daemon and not about guests
+//! is told with [`stub`] guests, with faults in the daemon's writes (`kiln_faults`), and with daemons
+//! that die at a named step ([`fault`]). Nothing waits for a fixed time: [`until()`]
 //! polls, with limits that a loaded machine under TCG meets. Around each story stands a
 //! [`Census`] of the host: a process, mount, cgroup, socket, interface, table or file that carries
 //! the story's name and is still there afterwards fails it.
@@ -23,27 +25,33 @@
 pub mod bare;
 mod bench;
 mod census;
+mod client;
 mod dice;
+pub mod fault;
 mod host;
 mod kiln;
 mod memory;
 mod pattern;
 mod report;
+mod scratch;
 mod settings;
 mod shard;
 mod stage;
 mod statistics;
 mod story;
+pub mod stub;
 mod tokens;
 mod until;
 mod vm;
+mod work;
 
 pub use self::{
     bare::{Bare, BareVm},
     bench::{Bench, Measuring, bench},
     census::{Census, Leftover},
+    client::{Client, Written, details, has_ended},
     dice::Dice,
-    host::{Host, HostSetup, VmProcess},
+    host::{Host, HostSetup, Seen, Sight, VmProcess},
     kiln::{Finished, Kiln, Running},
     memory::ResidentPeak,
     pattern::{Counting, digest, noise},
@@ -56,4 +64,5 @@ pub use self::{
     tokens::VmTokens,
     until::until,
     vm::{Ended, Ran, Vm, VmCommand},
+    work::Work,
 };

@@ -18,6 +18,10 @@ pub struct Settings {
     pub vhost_device_vsock: PathBuf,
     pub kilnd: PathBuf,
     pub cli: PathBuf,
+    /// kilnd with stub guests.
+    pub kilnd_stub: PathBuf,
+    /// What puts faults in the way of a program that it is loaded into.
+    pub faults: PathBuf,
     /// `kiln-image` and an agent to build with, for who wants images made.
     pub image_builder: Option<(PathBuf, PathBuf)>,
     /// The large counts.
@@ -58,6 +62,8 @@ impl Settings {
             vhost_device_vsock: path("KILN_VHOST_DEVICE_VSOCK")?,
             kilnd: path("KILN_KILND")?,
             cli: path("KILN_CLI")?,
+            kilnd_stub: path("KILN_KILND_STUB")?,
+            faults: path("KILN_FAULTS")?,
             image_builder: lookup("KILN_IMAGE_BUILDER")
                 .zip(lookup("KILN_AGENT"))
                 .map(|(builder, agent)| (builder.into(), agent.into())),
@@ -112,6 +118,8 @@ mod tests {
             ("KILN_VHOST_DEVICE_VSOCK", "/bin/sh"),
             ("KILN_KILND", "/bin/sh"),
             ("KILN_CLI", "/bin/sh"),
+            ("KILN_KILND_STUB", "/bin/sh"),
+            ("KILN_FAULTS", "/bin/sh"),
             ("KILN_SHARD", "2/3"),
         ])
         .unwrap()

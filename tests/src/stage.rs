@@ -1,7 +1,7 @@
 //! What a story is given: a directory of its own, and a clean host around it.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -10,7 +10,7 @@ use anyhow::{Context as _, ensure};
 use kiln_vmm_manager::vmm::Accelerator;
 use tempfile::TempDir;
 
-use crate::{Census, HostSetup, Leftover, Settings, until};
+use crate::{Census, HostSetup, Leftover, Settings, census::sweep, host::Kind, until};
 
 /// How long what a story took may need to be gone: a process that was killed has yet to die.
 const LEFTOVER_LIMIT: Duration = Duration::from_secs(20);
@@ -47,7 +47,17 @@ impl Stage {
 
     /// A kilnd in a home of this story's; the same one each time.
     pub fn host(&self) -> HostSetup<'_> {
-        HostSetup::new(self)
+        HostSetup::new(self, Kind::Real)
+    }
+
+    /// The same with guests that are none: see [`stub`](crate::stub).
+    pub fn stub_host(&self) -> HostSetup<'_> {
+        HostSetup::new(self, Kind::Stub)
+    }
+
+    /// Where the switches of its stub guests are.
+    pub fn switches(&self) -> PathBuf {
+        self.directory().join("switches")
     }
 
     /// What runs guests here; found out by a daemon and a first guest when nobody has said it.
@@ -93,28 +103,55 @@ impl Stage {
     /// After a story that went well: no socket may be left, and nothing else.
     pub async fn strike(&self) -> anyhow::Result<()> {
         let sockets = sockets_below(self.directory());
-        self.clear().await?;
+        // Whose homes these were is known before they are removed.
+        self.left()?;
+        self.remove()?;
+        let clean = self.is_clean().await;
+        if clean.is_err() {
+            sweep(&self.left()?).await;
+        }
+        clean?;
         ensure!(sockets.is_empty(), "sockets were left: {sockets:?}");
         Ok(())
     }
 
-    /// Takes the stage down and fails when anything of the story's is left outside it: a story that
-    /// failed half-way leaves things in it, and even then nothing elsewhere.
+    /// After a story that failed half-way, which leaves things: VMs outlive the daemon that made
+    /// them, and one that nobody will take up would outlive us all. They are ended; what can't be
+    /// is told.
     pub async fn clear(&self) -> anyhow::Result<()> {
-        let marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        std::fs::remove_dir_all(self.directory()).context("removing the story's directory")?;
+        sweep(&self.left()?).await;
+        self.remove()?;
+        self.is_clean().await
+    }
+
+    fn remove(&self) -> anyhow::Result<()> {
+        std::fs::remove_dir_all(self.directory()).context("removing the story's directory")
+    }
+
+    async fn is_clean(&self) -> anyhow::Result<()> {
         let mut left = Vec::new();
         until("nothing of the story is left", LEFTOVER_LIMIT, async || {
-            left = Census::take()?.leftovers(&self.before, &marks);
+            left = self.left()?;
             Ok(left.is_empty().then_some(()))
         })
         .await
         .with_context(|| left.iter().map(Leftover::to_string).collect::<Vec<_>>().join("\n"))
     }
+
+    fn left(&self) -> anyhow::Result<Vec<Leftover>> {
+        // Also of daemons that never came to answer.
+        for home in std::fs::read_dir(self.directory()).into_iter().flatten().flatten() {
+            if let Ok(instance) = std::fs::read_to_string(home.path().join("instance")) {
+                self.mark(instance.trim());
+            }
+        }
+        let marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Census::take()?.leftovers(&self.before, &marks))
+    }
 }
 
 /// Unix sockets in a directory and below it, whether somebody listens or not.
-pub(crate) fn sockets_below(directory: &Path) -> Vec<std::path::PathBuf> {
+pub(crate) fn sockets_below(directory: &Path) -> Vec<PathBuf> {
     use std::os::unix::fs::FileTypeExt as _;
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -140,7 +177,9 @@ mod tests {
             guest_image: nowhere.clone(),
             vhost_device_vsock: nowhere.clone(),
             kilnd: nowhere.clone(),
-            cli: nowhere,
+            cli: nowhere.clone(),
+            kilnd_stub: nowhere.clone(),
+            faults: nowhere,
             image_builder: None,
             full: false,
             shard: Shard::WHOLE,

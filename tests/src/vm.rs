@@ -10,12 +10,13 @@ use kiln_vmm_manager::{
     disk,
     guest::{self, Guest, GuestHello, Hello},
     vmm::{
-        self, Accelerator, Disk, Machine, Qemu, QemuConfig, StopLimits, VmExit, VmSpec, Vmm as _,
+        self, Accelerator, Disk, Machine, Qemu, QemuConfig, ShimConfig, StopLimits, VmExit, VmSpec,
+        Vmm as _,
     },
 };
 
 pub use self::command::{Ended, Ran, VmCommand};
-use crate::{Settings, Stage};
+use crate::{Settings, Stage, scratch::scratch as make_scratch};
 
 const BOOT_LIMIT: Duration = Duration::from_secs(180);
 const HELLO_LIMIT: Duration = Duration::from_secs(60);
@@ -41,12 +42,17 @@ impl Vm {
         let machine = create(settings, accelerator, stage.directory().join("vm")).await?;
         machine.boot().await?;
         let socket = machine.vsock_socket().to_owned();
-        let serial = || format!("the guest does not answer{}", machine.serial());
-        let connection =
-            guest::connect(&socket, BOOT_LIMIT, &*machine).await.with_context(serial)?;
-        let hello = Hello { hostname: "kiln-story".to_owned(), limit: HELLO_LIMIT };
-        let (guest, hello) = connection.hello(hello).await.with_context(serial)?;
-        Ok(Self { hello, guest, machine, stage })
+        let secret = guest::draw_secret()?;
+        let hello = Hello { hostname: "kiln-story".to_owned(), secret, limit: HELLO_LIMIT };
+        let greeted =
+            async { guest::connect(&socket, BOOT_LIMIT, &*machine).await?.hello(hello).await };
+        match greeted.await {
+            Ok((guest, hello)) => Ok(Self { hello, guest, machine, stage }),
+            Err(error) => {
+                let serial = machine.serial().await;
+                Err(error).with_context(|| format!("the guest does not answer{serial}"))
+            }
+        }
     }
 
     pub fn command<A: Into<String>>(&self, argv: impl IntoIterator<Item = A>) -> VmCommand<'_> {
@@ -84,10 +90,10 @@ impl Vm {
     }
 
     async fn has_powered_off(self) -> anyhow::Result<()> {
-        let exit = tokio::time::timeout(HELLO_LIMIT, self.machine.wait())
-            .await
-            .with_context(|| format!("the VM goes on{}", self.machine.serial()))?;
-        ensure!(exit.is_power_off(), "{exit}{}", self.machine.serial());
+        let exit = tokio::time::timeout(HELLO_LIMIT, self.machine.wait()).await;
+        let serial = self.machine.serial().await;
+        let exit = exit.with_context(|| format!("the VM goes on{serial}"))?;
+        ensure!(exit.is_power_off(), "{exit}{serial}");
         self.strike().await
     }
 
@@ -117,15 +123,19 @@ async fn create(
         qemu: "qemu-system-x86_64".into(),
         vhost_device_vsock: settings.vhost_device_vsock.clone(),
         accelerator,
+        shim: ShimConfig { program: settings.kilnd.with_file_name("kiln-shim") },
     };
     let qemu = Qemu::probe(config).await?;
     std::fs::create_dir(&directory)?;
     let scratch = directory.join("scratch");
-    disk::allocate(&scratch, SCRATCH_BYTES).await?;
-    disk::format(&scratch).await?;
-    let disk = |serial, path, read_only| Disk { serial, path, read_only };
+    make_scratch(&scratch, SCRATCH_BYTES).await?;
+    let disk =
+        |serial: &'static str, path, read_only| Disk { serial: serial.into(), path, read_only };
     let spec = VmSpec {
         name: "story".to_owned(),
+        instance: "story".to_owned(),
+        cid: 3,
+        cgroup: None,
         directory,
         cpus: 1,
         memory_bytes: MEMORY_BYTES,

@@ -5,7 +5,6 @@ use kiln_tests::{Stage, Story, stories};
 pub(crate) fn stories() -> Vec<Story> {
     stories![
         a_daemon_that_ends_takes_its_vms_along,
-        a_daemon_that_is_killed_leaves_no_process_and_the_next_one_cleans_up,
         one_home_has_one_daemon.virtual_cpus(0),
         a_daemon_without_root_says_so.virtual_cpus(0),
         emulation_is_never_chosen_silently.virtual_cpus(0),
@@ -22,21 +21,6 @@ async fn a_daemon_that_ends_takes_its_vms_along(stage: &Stage) -> anyhow::Result
     let ended = attached.finish().await?;
     assert_eq!(ended.code, Some(125), "{ended}");
     Ok(())
-}
-
-async fn a_daemon_that_is_killed_leaves_no_process_and_the_next_one_cleans_up(
-    stage: &Stage,
-) -> anyhow::Result<()> {
-    let host = stage.host().start().await?;
-    host.sleeping_job().await?;
-    let vms = host.home().join("vms");
-    host.die().await?;
-    assert_ne!(std::fs::read_dir(&vms)?.count(), 0, "nothing was left to be cleaned");
-    let next = stage.host().start().await?;
-    assert_eq!(std::fs::read_dir(&vms)?.count(), 0, "the next kilnd did not clean its home");
-    let ended = next.kiln(["run", "--", "echo", "as before"]).run().await?;
-    assert_eq!(ended.stdout_text(), "as before\n", "{ended}");
-    next.stop().await
 }
 
 async fn one_home_has_one_daemon(stage: &Stage) -> anyhow::Result<()> {

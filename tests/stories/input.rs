@@ -3,7 +3,7 @@
 mod wrong;
 
 use kiln_proto::v1::{
-    AttachJobRequest, CancelJobRequest, CreateJobRequest, ExecSpec, GetJobRequest, JobSpec,
+    Attach, AttachJobRequest, CancelJobRequest, CreateJobRequest, ExecSpec, GetJobRequest, JobSpec,
     ListJobsRequest, ReadLogRequest, WatchJobRequest, attach_job_request, job_spec::Work,
 };
 use kiln_tests::{Stage, Story, noise, stories};
@@ -21,7 +21,7 @@ pub(crate) fn stories() -> Vec<Story> {
 fn fine() -> CreateJobRequest {
     let exec = ExecSpec { argv: vec!["true".to_owned()], ..ExecSpec::default() };
     let spec = JobSpec { work: Some(Work::Exec(exec)), ..JobSpec::default() };
-    CreateJobRequest { project: String::new(), spec: Some(spec) }
+    CreateJobRequest { spec: Some(spec), ..CreateJobRequest::default() }
 }
 
 async fn every_field_of_a_job_is_checked(stage: &Stage) -> anyhow::Result<()> {
@@ -66,7 +66,9 @@ async fn every_id_is_checked(stage: &Stage) -> anyhow::Result<()> {
     ] {
         let id = || id.to_owned();
         let mut api = host.api().await?;
-        let attach = AttachJobRequest { event: Some(attach_job_request::Event::Id(id())) };
+        let attach = AttachJobRequest {
+            event: Some(attach_job_request::Event::Attach(Attach { id: id(), offset: 0 })),
+        };
         let answers = [
             api.get_job(GetJobRequest { id: id() }).await.err(),
             api.cancel_job(CancelJobRequest { id: id() }).await.err(),

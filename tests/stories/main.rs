@@ -6,6 +6,7 @@ mod boot;
 mod cancel;
 mod daemon;
 mod detach;
+mod disks;
 mod golden;
 mod image;
 mod input;
@@ -13,6 +14,8 @@ mod limits;
 mod loss;
 mod run;
 mod streams;
+mod survival;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -23,8 +26,11 @@ fn main() -> anyhow::Result<ExitCode> {
         limits::stories(),
         cancel::stories(),
         detach::stories(),
+        disks::stories(),
+        terminal::stories(),
         input::stories(),
         daemon::stories(),
+        survival::stories(),
         image::stories(),
         loss::stories(),
         golden::stories(),

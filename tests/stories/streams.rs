@@ -7,6 +7,10 @@ use rustix::process::Signal;
 
 const STDOUT_BYTES: u64 = 256 << 20;
 const FLAT_BYTES: u64 = 8 << 20;
+/// Of the flood's end, as it must be found in the log.
+const TAIL_BYTES: usize = 1 << 20;
+/// Of the neighbour, about a minute's worth.
+const LINES: usize = 1000;
 
 pub(crate) fn stories() -> Vec<Story> {
     stories![
@@ -35,21 +39,43 @@ async fn a_quarter_of_a_gibibyte_arrives_intact(stage: &Stage) -> anyhow::Result
     assert_eq!(ended.code, Some(0), "{ended}");
     host.vms_are_gone().await?;
     let peak = host.resident_peak()?;
+    // It writes all the time that the other floods, and its every line is to arrive.
+    let talk = format!("for line in $(seq 1 {LINES}); do echo line $line; sleep 0.05; done");
+    let mut neighbour = host.kiln(["run", "--", "sh", "-c", &talk]).start()?;
+    let first = neighbour.read().await?;
     let script = format!("seq 1 999999999 | head -c {STDOUT_BYTES}");
     let mut job = host.kiln(["run", "--", "sh", "-c", &script]).start()?;
     let mut counting = Counting::default();
+    let mut tail = Vec::new();
     while let bytes = job.read().await?
         && !bytes.is_empty()
     {
         counting.check(&bytes)?;
+        tail.extend_from_slice(&bytes);
+        tail.drain(..tail.len().saturating_sub(TAIL_BYTES));
     }
     let ended = job.finish().await?;
     assert_eq!(ended.code, Some(0), "{ended}");
     assert_eq!(counting.seen(), STDOUT_BYTES);
+    let flood = host.newest_job().await?;
+    let log = flood.log.expect("a log");
+    assert_eq!(log.end_offset, STDOUT_BYTES);
+    assert!(log.dropped_bytes > 0, "it is far above the log's quota");
+    let mut heard = first;
+    while let bytes = neighbour.read().await?
+        && !bytes.is_empty()
+    {
+        heard.extend_from_slice(&bytes);
+    }
+    let ended = neighbour.finish().await?;
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let lines: String =
+        (1..=LINES).map(|line| format!("line {line}\n")).collect::<Vec<_>>().concat();
+    assert_eq!(String::from_utf8_lossy(&heard), lines);
     let growth = peak.growth()?;
     assert!(growth <= FLAT_BYTES, "kilnd grew by {growth} bytes");
-    let log = host.newest_job().await?.log.expect("a log");
-    assert_eq!(log.end_offset, STDOUT_BYTES);
+    let kept = host.kiln(["job", "logs", &flood.id]).run().await?;
+    assert!(kept.stdout.ends_with(&tail), "the end of the log is not the end of the output");
     host.stop().await
 }
 

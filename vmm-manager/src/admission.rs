@@ -1,16 +1,7 @@
-//! Whether a job could ever run on this host. Pure: what the host has is handed in.
+//! Whether a job could ever run on this host, and whether there is room for it to wait. Pure: what
+//! the host has is handed in.
 
-use crate::job::JobSpec;
-
-/// What one job may have of this host.
-#[derive(Clone, Copy, Debug)]
-pub struct Capacity {
-    pub cpus: u32,
-    /// For VMs, all together: what their jobs ask for and each one's reserve.
-    pub memory_bytes: u64,
-    /// What the home's file system has free.
-    pub disk_bytes: u64,
-}
+use crate::{job::JobSpec, scheduler::Budget};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("asks for {asked} and this host gives a job at most {limit}")]
@@ -21,12 +12,25 @@ pub struct Refusal {
     pub limit: u64,
 }
 
-pub fn admit(spec: &JobSpec, capacity: &Capacity) -> Result<(), Refusal> {
-    let memory_limit = capacity.memory_bytes.saturating_sub(JobSpec::RESERVE_BYTES);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{limit} jobs wait, and no more may (kilnd --max-queued): submit it again later")]
+pub struct QueueFull {
+    pub limit: usize,
+}
+
+/// Whether the job fits into all that the host has, when nothing else runs.
+pub fn admit(spec: &JobSpec, total: Budget) -> Result<(), Refusal> {
+    let need = Budget::of(spec);
+    let scratch_alone = spec.outputs.is_empty() || spec.disk_bytes > total.disk_bytes;
+    let disk = if scratch_alone { "spec.disk_bytes" } else { "spec.outputs" };
+    // The machine has a reserve that its job does not know of.
+    let reserve = need.memory_bytes - spec.memory_bytes;
+    let memory_limit = total.memory_bytes.saturating_sub(reserve);
     let checks = [
-        ("spec.cpus", u64::from(spec.cpus), u64::from(capacity.cpus)),
+        ("spec", u64::from(need.vms), u64::from(total.vms)),
+        ("spec.cpus", u64::from(need.cpus), u64::from(total.cpus)),
         ("spec.memory_bytes", spec.memory_bytes, memory_limit),
-        ("spec.disk_bytes", spec.disk_bytes, capacity.disk_bytes),
+        (disk, need.disk_bytes, total.disk_bytes),
     ];
     for (field, asked, limit) in checks {
         if asked > limit {
@@ -36,22 +40,39 @@ pub fn admit(spec: &JobSpec, capacity: &Capacity) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Whether one more may wait beside `waiting`.
+pub fn room(waiting: usize, limit: usize) -> Result<(), QueueFull> {
+    if waiting < limit { Ok(()) } else { Err(QueueFull { limit }) }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::job::{Exec, Work};
+    use crate::job::{DiskFormat, Exec, OutputDisk, Work};
 
     prop_compose! {
-        fn specs()(cpus in 1..200_u32, memory in 1..1_u64 << 40, disk in 1..1_u64 << 50) -> JobSpec {
+        fn specs()(
+            cpus in 1..200_u32,
+            memory in 1..1_u64 << 40,
+            disk in 1..1_u64 << 50,
+            output in proptest::option::of(1..1_u64 << 50),
+        ) -> JobSpec {
             let exec = Exec {
                 argv: vec!["true".to_owned()],
                 env: Vec::new(),
                 workdir: String::new(),
                 user: String::new(),
                 stdin: false,
+                terminal: None,
             };
+            let output = output.map(|max_bytes| OutputDisk {
+                name: "out".to_owned(),
+                path: "/out".to_owned(),
+                format: DiskFormat::Tar,
+                max_bytes,
+            });
             JobSpec {
                 cpus,
                 memory_bytes: memory,
@@ -59,6 +80,8 @@ mod tests {
                 timeout: None,
                 attach: false,
                 work: Work::Exec(exec),
+                inputs: Vec::new(),
+                outputs: output.into_iter().collect(),
             }
         }
     }
@@ -70,18 +93,25 @@ mod tests {
             cpus in 1..100_u32,
             memory_bytes in 0..1_u64 << 40,
             disk_bytes in 0..1_u64 << 50,
+            vms in 0..3_u32,
         ) {
-            let capacity = Capacity { cpus, memory_bytes, disk_bytes };
+            let total = Budget { cpus, memory_bytes, disk_bytes, vms };
             let fits = spec.cpus <= cpus
-                && spec.memory_bytes + JobSpec::RESERVE_BYTES <= memory_bytes
-                && spec.disk_bytes <= disk_bytes;
-            match admit(&spec, &capacity) {
+                && spec.machine_memory_bytes() <= memory_bytes
+                && spec.host_disk_bytes() <= disk_bytes
+                && vms > 0;
+            match admit(&spec, total) {
                 Ok(()) => prop_assert!(fits),
                 Err(refusal) => {
                     prop_assert!(!fits);
-                    prop_assert!(refusal.asked > refusal.limit);
+                    prop_assert!(refusal.asked > refusal.limit, "{refusal:?}");
                 }
             }
+        }
+
+        #[test]
+        fn no_more_wait_than_may(waiting in 0..100_usize, limit in 0..100_usize) {
+            prop_assert_eq!(room(waiting, limit).is_ok(), waiting < limit);
         }
     }
 }

@@ -1,10 +1,29 @@
 //! The public API, `kiln.v1`: the only place where its wire types and the domain meet.
+//!
+//! `incoming` checks every field before anything is done, each call has a file of its own, and what
+//! goes wrong becomes a status in `status` alone.
 
 mod attach;
 mod caller;
+mod cancel;
+mod create;
+mod exec;
 mod field;
+mod host;
 mod incoming;
 mod jobs;
+mod log;
 mod outgoing;
+mod output;
+mod status;
+mod upload;
+mod watch;
 
-pub use self::{caller::Caller, jobs::JobApi};
+pub use self::{
+    caller::Caller,
+    host::{HostApi, HostApiParts},
+    jobs::{JobApi, JobApiParts},
+};
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,6 @@ mod flags;
 mod resolved;
 
 pub use self::{
-    flags::{AcceleratorChoice, Flags},
-    resolved::{Config, ConfigError},
+    flags::{AcceleratorChoice, Flags, LimitFlag, LimitedPhase},
+    resolved::{BudgetConfig, Config, ConfigError, RetentionConfig},
 };

@@ -1,129 +1,179 @@
 //! The daemon: everything put together, from start to shutdown.
 //!
-//! Start: home → guest image → VMM → socket. The socket comes last, so whoever can connect is
-//! served. Shutdown runs the other way round: no new calls, every job ended, everything given back.
+//! ```text
+//! home ─▶ image ─▶ VMM ─▶ slot ─▶ store ─▶ sources ─▶ reconciler ─▶ scheduler ─▶ socket ─▶ ready
+//!
+//! ready ──SIGTERM──▶ draining ── every running job has ended, or the limit is over ──▶ left
+//!   └─────SIGINT───▶ ending: running jobs are ended, and all is given back ──▶ left
+//! ```
+//!
+//! The socket comes last, so whoever can connect is served. *Draining*: no new jobs, no starts;
+//! calls are served on. What still runs at its end is left under its supervisors for the next kilnd
+//! of this home, and so is what waits in the queue: leaving is what a crash does, only tidier.
+//! *Ending* is for who takes the host's VMs down with the daemon: running jobs fail honestly, and
+//! queued ones wait for the next kilnd.
 
 mod choose;
+mod host;
+mod serve;
+mod signals;
 mod socket;
 
-use std::{io, sync::Arc, time::Duration};
-
-use kiln_images::GuestImage;
-use kiln_proto::v1::job_service_server::JobServiceServer;
-use tokio::{net::UnixListener, time::sleep};
-use tokio_stream::wrappers::UnixListenerStream;
-use tokio_util::sync::CancellationToken;
-use tonic::transport::Server;
-
-use self::socket::ListeningSocket;
-use crate::{
-    admission::Capacity,
-    api::JobApi,
-    config::Config,
-    home::Home,
-    lifecycle::{Host, PhaseLimits},
-    log::LogQuota,
-    scheduler::Scheduler,
-    store::Store,
-    vmm::Vmm as _,
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
 };
 
-/// How long open calls may go on after the last job has ended.
-const CALLS: Duration = Duration::from_secs(5);
+use kiln_images::GuestImage;
+use tokio::{
+    task::{JoinSet, spawn_blocking},
+    time::sleep,
+};
 
-/// Of what one client sends ahead on one stream.
-const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
-/// The library ends a connection whose small frames pile up against half this window. A stream of
-/// single bytes, as a slow typist's stdin is, costs it at most 64 KiB ÷ 8 × 248 = 2 MiB of 4 MiB.
-const CONNECTION_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
+use self::socket::ListeningSocket;
+pub use self::{
+    host::HostError,
+    signals::{Shutdown, Stop},
+};
+use crate::{
+    api::{HostApi, HostApiParts, JobApi, JobApiParts},
+    config::{Config, RetentionConfig},
+    home::Home,
+    lifecycle::Host,
+    notify::Notifier,
+    reconcile,
+    retention::{KeptJobs, Retention, RetentionLimits},
+    scheduler::{Budget, Runner, Scheduler},
+    store::Store,
+    vmm::Vmm,
+};
 
-/// Runs until `shutdown` is cancelled.
-pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+/// For what waits in the store's writer to be on the disk before the daemon goes.
+const CLOSING: Duration = Duration::from_secs(10);
+const RETENTION_PERIOD: Duration = Duration::from_secs(60);
+/// How long a source may lie unused.
+const SOURCES_AGE: Duration = Duration::from_secs(3600);
+const SOURCES_PERIOD: Duration = Duration::from_secs(60);
+
+/// Runs with the driver that the configuration chooses, until `shutdown` says so. What runs on then,
+/// or after an error, must not be dropped: whoever calls this exits with its runtime as it is.
+pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let home = Home::open(&config.home)?;
     let image = opened(&config).await?;
     let vmm = choose::vmm(&config, &home, &image).await?;
+    run_in(home, config, image, Box::new(vmm), shutdown).await
+}
+
+/// Runs with a driver that somebody else brings.
+pub async fn run_with(config: Config, vmm: Box<dyn Vmm>, shutdown: Shutdown) -> anyhow::Result<()> {
+    let home = Home::open(&config.home)?;
+    let image = opened(&config).await?;
+    run_in(home, config, image, vmm, shutdown).await
+}
+
+async fn run_in(
+    home: Home,
+    config: Config,
+    image: GuestImage,
+    vmm: Box<dyn Vmm>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let notifier = Notifier::from_environment()?;
     let identity = vmm.identity().clone();
-    let capacity = Capacity {
-        cpus: config.cpus,
-        memory_bytes: config.memory_bytes,
-        disk_bytes: free_bytes(&home)?,
-    };
     let instance = home.instance().to_owned();
-    let limits = PhaseLimits::default();
-    let host = Arc::new(Host { home, image, vmm: Box::new(vmm), limits });
-    let store = Arc::new(Store::new(config.keep_jobs));
-    let scheduler = Arc::new(Scheduler::new(
-        host,
-        Arc::clone(&store),
-        capacity,
-        config.max_vms,
-        LogQuota::default(),
-    ));
+    let (store, alive) = Store::open(&home.store_directory())?;
+    let (host, total) = host::take(home, &config, image, vmm, &alive)?;
+    reconcile::report(reconcile::sweep(&host, &store).await);
+    let runner: Arc<dyn Runner> = Arc::new(Arc::clone(&host));
+    let recovered = alive.len();
+    let mut released = JoinSet::new();
+    for job in &alive {
+        if job.has_ended() {
+            // Told already; what it left is given back.
+            let (runner, job) = (Arc::clone(&runner), Arc::clone(job));
+            released.spawn(async move { runner.adopt(job).await });
+        } else if let Ok(holds) = host.sources.hold_inputs(&job.owner().tenant, job.spec()) {
+            // A job whose sources are gone says so when its turn comes.
+            holds.until_ended(job.watch());
+        }
+    }
+    // Before anything starts: their machines may have a share of the budget still.
+    while released.join_next().await.is_some() {}
+    let scheduler = Scheduler::start(runner, Arc::clone(&store), total, config.max_queued, alive);
+    let scheduler = Arc::new(scheduler.with_most_cpus(config.host_cpus));
     let (socket, listener) = ListeningSocket::bind(&config.socket)?;
     tracing::info!(
         instance,
+        recovered,
         socket = %config.socket.display(),
         vmm = identity.name,
         version = identity.version,
         accelerator = identity.accelerator,
         "ready"
     );
-    serve(listener, JobApi::new(Arc::clone(&scheduler), store), &scheduler, shutdown).await?;
+    notifier.ready();
+    let limits = retained(&config, total);
+    let jobs = JobApi::new(JobApiParts {
+        scheduler: Arc::clone(&scheduler),
+        store: Arc::clone(&store),
+        sources: host.sources.clone(),
+        outputs: host.outputs.clone(),
+        jobs: host.home.jobs_directory(),
+        most_output_bytes: limits.output_bytes,
+    });
+    let itself =
+        HostApi::new(HostApiParts { instance, vmm: identity, scheduler: Arc::clone(&scheduler) });
+    let server = serve::Server { listener, jobs, itself, drain_limit: config.drain_limit };
+    let kept = KeptJobs::new(Arc::clone(&store), host.outputs.clone(), host.home.jobs_directory());
+    let retention = Retention::new(Arc::new(kept), limits);
+    let stopped = tokio::select! {
+        served = server.until(&shutdown, &scheduler, &notifier) => served,
+        never = reconcile::run(Arc::clone(&host), Arc::clone(&store)) => match never {},
+        () = retention.run(RETENTION_PERIOD) => Ok(()),
+        () = forget_sources(&host) => Ok(()),
+        () = notifier.signs_of_life() => Ok(()),
+    };
+    // The record of what was done last, whatever ended us.
+    if let Err(error) = store.close(CLOSING).await {
+        tracing::error!(%error, "kilnd goes before everything is written down");
+    }
     socket.release();
+    if let Some(cgroups) = &host.cgroups {
+        cgroups.release();
+    }
+    stopped?;
     tracing::info!("stopped");
     Ok(())
 }
 
-async fn serve(
-    listener: UnixListener,
-    api: JobApi,
-    scheduler: &Scheduler,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    let closing = CancellationToken::new();
-    let server = Server::builder()
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .add_service(JobServiceServer::new(api))
-        .serve_with_incoming_shutdown(
-            UnixListenerStream::new(listener),
-            closing.clone().cancelled_owned(),
-        );
-    tokio::pin!(server);
-    tokio::select! {
-        served = &mut server => return Ok(served?),
-        () = shutdown.cancelled() => {}
+/// What is kept of jobs that have ended.
+fn retained(config: &Config, total: Budget) -> RetentionLimits {
+    let RetentionConfig { jobs, age, outputs_age, outputs_bytes } = config.retention;
+    RetentionLimits {
+        jobs,
+        job_age: age,
+        output_age: outputs_age,
+        output_bytes: outputs_bytes.unwrap_or(total.disk_bytes / 4),
     }
-    tracing::info!("stopping: jobs that run are ended");
-    // Calls are served on while jobs end, so that whoever waits hears of it; no new ones come.
-    closing.cancel();
-    let ended = CancellationToken::new();
-    let end_jobs = async {
-        scheduler.shut_down().await;
-        ended.cancel();
-    };
-    let finish_calls = async {
-        let patience = async {
-            ended.cancelled().await;
-            sleep(CALLS).await;
-        };
-        tokio::select! {
-            served = &mut server => served,
-            () = patience => Ok(()),
+}
+
+/// Those that no job names, once in a while.
+async fn forget_sources(host: &Host) {
+    loop {
+        sleep(SOURCES_PERIOD).await;
+        let sources = host.sources.clone();
+        let forget = move || sources.forget_unused(SystemTime::now(), SOURCES_AGE);
+        match spawn_blocking(forget).await {
+            Ok(forgotten) if forgotten.is_empty() => {}
+            Ok(forgotten) => tracing::info!(sources = forgotten.len(), "unused sources are gone"),
+            Err(error) => tracing::error!(%error, "unused sources could not be forgotten"),
         }
-    };
-    let ((), served) = tokio::join!(end_jobs, finish_calls);
-    Ok(served?)
+    }
 }
 
 /// The guest image, found to be what its manifest says: a root that was altered is not booted.
 async fn opened(config: &Config) -> anyhow::Result<GuestImage> {
     let image = GuestImage::open(&config.guest_image)?;
     let verify = move || image.verify().map(|()| image);
-    Ok(tokio::task::spawn_blocking(verify).await??)
-}
-
-fn free_bytes(home: &Home) -> io::Result<u64> {
-    let statistics = rustix::fs::statvfs(home.path())?;
-    Ok(statistics.f_bavail.saturating_mul(statistics.f_frsize))
+    Ok(spawn_blocking(verify).await??)
 }

@@ -1,66 +1,32 @@
-//! The scratch disk: a sparse file whose size is the job's quota, with an empty ext4 on it.
+//! The disks of one machine.
 //!
-//! It is the one file system that the host makes, on a file that no guest has touched yet. It has
-//! no journal: nothing on it outlives the job, and what is not written costs no time.
+//! Each is a raw file below the VM's directory, which the guest finds by its virtio serial. The
+//! scratch disk gets an empty ext4 from the host before the guest sees it: the one file system that
+//! the host makes. An output disk is a row of zeros that the guest writes a stream of bytes to. A
+//! source disk is the file of an upload, which the guest can only read. What a guest may have
+//! written is never opened as anything but bytes.
 
-use std::{path::Path, process::Stdio, time::Duration};
+mod scratch;
+mod set;
 
-use tokio::{fs::OpenOptions, io, process::Command, time::timeout};
+use self::scratch::format;
+pub(crate) use self::set::allocate;
+pub use self::{
+    scratch::ScratchError,
+    set::{DiskError, Disks},
+};
 
-/// What the guest finds the disk by.
-pub const SCRATCH_SERIAL: &str = "kiln-scratch";
 /// What the guest finds its golden root by.
 pub const ROOT_SERIAL: &str = "kiln-root";
+/// What the guest finds its scratch disk by.
+pub const SCRATCH_SERIAL: &str = "kiln-scratch";
 
-const MKFS: &str = "mke2fs";
-/// It writes a few hundred KiB; a host that needs longer is not able to run a build.
-const MKFS_LIMIT: Duration = Duration::from_secs(60);
-
-#[derive(Debug, thiserror::Error)]
-pub enum ScratchError {
-    #[error("the scratch disk {path} could not be made")]
-    Allocate { path: String, source: io::Error },
-    #[error("{MKFS} could not be run; install e2fsprogs")]
-    Spawn { source: io::Error },
-    #[error("{MKFS} {path} ended with {status}: {stderr}")]
-    Format { path: String, status: String, stderr: String },
-    #[error("{MKFS} {path} did not end within {MKFS_LIMIT:?}")]
-    Slow { path: String },
+/// Of the `index`th source, from 0.
+pub fn source_serial(index: usize) -> String {
+    format!("kiln-in-{index}")
 }
 
-/// Makes the sparse file. It takes no room until the guest writes.
-pub async fn allocate(path: &Path, bytes: u64) -> Result<(), ScratchError> {
-    let failed = |source| ScratchError::Allocate { path: path.display().to_string(), source };
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .await
-        .map_err(failed)?;
-    file.set_len(bytes).await.map_err(failed)
-}
-
-/// Puts an empty ext4 on it. Only ever on a file that [`allocate`] has just made.
-pub async fn format(path: &Path) -> Result<(), ScratchError> {
-    let shown = path.display().to_string();
-    let output = Command::new(MKFS)
-        // Inode tables and zeroed blocks are holes in a fresh file already; no reserved blocks,
-        // since the root of the guest is the tenant.
-        .args(["-q", "-F", "-t", "ext4", "-m", "0", "-O", "^has_journal,^resize_inode"])
-        .args(["-E", "nodiscard,assume_storage_prezeroed=1,lazy_itable_init=1,root_owner=0:0"])
-        .arg(path)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    match timeout(MKFS_LIMIT, output).await {
-        Err(_) => Err(ScratchError::Slow { path: shown }),
-        Ok(Err(source)) => Err(ScratchError::Spawn { source }),
-        Ok(Ok(output)) if output.status.success() => Ok(()),
-        Ok(Ok(output)) => Err(ScratchError::Format {
-            path: shown,
-            status: output.status.to_string(),
-            stderr: String::from_utf8_lossy(&output.stderr).trim().chars().take(500).collect(),
-        }),
-    }
+/// Of the `index`th output, from 0.
+pub fn output_serial(index: usize) -> String {
+    format!("kiln-out-{index}")
 }

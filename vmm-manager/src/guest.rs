@@ -2,14 +2,20 @@
 //!
 //! ```text
 //! connect ──▶ Connection ──hello──▶ Guest ──exec──▶ (ExecInput, ExecOutput)
+//!                                     ├──unpack, pack──▶ DiskEnd
 //!                                     └──shut_down
 //! ```
 //!
 //! *Happy path*: dial the bridge's unix socket until the agent listens, speak HTTP/2 over that one
 //! stream, greet, run commands, shut down. *Failure paths*: the machine exits while we dial: at
 //! once [`GuestError::MachineExited`]; the agent is silent: [`GuestError::Silent`] names the phase;
-//! the stream ends: [`GuestError::Lost`], for ever, since a guest that was lost cannot be proven to
-//! be the same one again; what it says breaks the protocol: [`GuestError::Protocol`].
+//! the stream ends: [`GuestError::Lost`]; what it says breaks the protocol, or cannot be read at all:
+//! [`GuestError::Protocol`].
+//!
+//! A connection that is lost is lost for ever, but its guest may not be: whoever dials again and
+//! shows the secret of the first hello speaks to the same agent, and takes up by id the commands
+//! that were begun. Output goes on at the offset that is asked for, stdin at the one that the agent
+//! names; both sides count bytes, so nothing is lost and nothing comes twice.
 //!
 //! A guest is hostile from its first instruction. Whatever parses its bytes is reached through
 //! [`converse()`], which needs no machine: frames are bounded by `frames`, text by `text`, and the
@@ -19,24 +25,28 @@ mod command;
 mod connection;
 mod converse;
 mod dial;
+mod disk;
 mod error;
 mod event;
 mod exec;
 mod frames;
 mod hello;
+mod of_job;
 mod order;
+mod said;
 mod session;
 pub(crate) mod text;
 mod wire;
 
 pub use self::{
-    command::Command,
+    command::{Command, TerminalSize},
     connection::{Connection, connect},
     converse::{Conversation, End, Transcript, converse},
-    error::GuestError,
+    disk::{DiskEnd, DiskFormat, DiskRefusal, Pack, Unpack},
+    error::{AgentCode, GuestError},
     event::{DiskFull, ExecEvent, ExecExit, ExecStatus, RefusalReason},
     exec::{ExecInput, ExecOutput},
-    hello::{BootStep, GuestHello, Hello},
+    hello::{BootStep, GuestHello, Hello, draw_secret},
     session::Guest,
 };
 

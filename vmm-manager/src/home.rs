@@ -3,15 +3,23 @@
 //! ```text
 //! lock          held for as long as the daemon lives
 //! instance      the id that every host-visible name of this home carries
-//! vms/JOB/      sockets and scratch disk of a running VM: gone with it
-//! jobs/JOB/     the log of a job
+//! kvm.json      what was found out about KVM
+//! store/        the jobs' records
+//! vms/JOB/      sockets and disks of a VM: gone with it, whoever made it
+//! jobs/JOB/     the log and the outputs of a job: gone with its record
+//! sources/      what was uploaded for jobs
 //! ```
+//!
+//! A daemon that died may have left machines that run on: nothing is cleared here. Who comes next
+//! takes up what its records name and removes the rest (see `reconcile`).
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use rustix::fs::{FlockOperation, flock};
@@ -20,6 +28,8 @@ use crate::job::JobId;
 
 /// `sun_path` holds 108 bytes with its end, and the longest name below a VM's directory must fit.
 const MAX_PATH_BYTES: usize = 107 - "/vms//".len() - 26 - "vhost-user.sock".len();
+
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
@@ -45,7 +55,7 @@ pub struct Home {
 }
 
 impl Home {
-    /// Takes the home for this process, and clears away what a daemon that died left in it.
+    /// Takes the home for this process.
     pub fn open(path: &Path) -> Result<Self, HomeError> {
         let failed = |path: &Path| {
             let path = path.display().to_string();
@@ -63,7 +73,7 @@ impl Home {
         let instance_path = path.join("instance");
         let lock_path = path.join("lock");
         let lock = open_private(&lock_path).map_err(failed(&lock_path))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        match locked(&lock) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 return Err(HomeError::InUse { path: path.display().to_string() });
@@ -71,13 +81,12 @@ impl Home {
             Err(error) => return Err(failed(&lock_path)(error.into())),
         }
         let instance = instance_id(&instance_path).map_err(failed(&instance_path))?;
-        // Safe to remove: the lock says that no daemon lives here, the VMs of the last one died
-        // with it, and its records of jobs were in its memory.
-        for stale in ["vms", "jobs"] {
-            let stale = path.join(stale);
-            remove_all(&stale).map_err(failed(&stale))?;
-            private_directory(&stale).map_err(failed(&stale))?;
+        for part in ["store", "vms", "jobs", "sources"] {
+            let part = path.join(part);
+            private_directory(&part).map_err(failed(&part))?;
         }
+        // Their names last: what is stored below them is not to hang in the air.
+        File::open(&path).and_then(|home| home.sync_all()).map_err(failed(&path))?;
         Ok(Self { path, instance, _lock: lock })
     }
 
@@ -89,12 +98,53 @@ impl Home {
         &self.instance
     }
 
+    pub fn store_directory(&self) -> PathBuf {
+        self.path.join("store")
+    }
+
+    pub fn sources_directory(&self) -> PathBuf {
+        self.path.join("sources")
+    }
+
+    /// Of every VM.
+    pub fn vms_directory(&self) -> PathBuf {
+        self.path.join("vms")
+    }
+
     pub fn vm_directory(&self, id: &JobId) -> PathBuf {
-        self.path.join("vms").join(id.as_str())
+        self.vms_directory().join(id.as_str())
+    }
+
+    /// Of every job.
+    pub fn jobs_directory(&self) -> PathBuf {
+        self.path.join("jobs")
+    }
+
+    /// Makes the directory of a job, whose record is on the disk already. One that an earlier daemon
+    /// made is as good.
+    pub fn make_job_directory(&self, id: &JobId) -> io::Result<PathBuf> {
+        let directory = self.job_directory(id);
+        private_directory(&directory)?;
+        File::open(self.jobs_directory())?.sync_all()?;
+        Ok(directory)
     }
 
     pub fn job_directory(&self, id: &JobId) -> PathBuf {
-        self.path.join("jobs").join(id.as_str())
+        self.jobs_directory().join(id.as_str())
+    }
+}
+
+/// Takes the lock. A daemon that was killed may have had a child between fork and exec, which holds
+/// the lock for as long as that takes.
+fn locked(lock: &File) -> rustix::io::Result<()> {
+    let end = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match flock(lock, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < end => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            taken => return taken,
+        }
     }
 }
 
@@ -109,10 +159,18 @@ fn private_directory(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Nothing is removed below a directory of which we can't tell that it is ours.
+/// Nothing is removed below a directory of which we can't tell that it is ours. A lock alone is what
+/// a first start leaves that was killed before it had an id.
 fn is_foreign(path: &Path) -> io::Result<bool> {
-    let ours = path.join("instance").exists();
-    Ok(!ours && fs::read_dir(path)?.next().is_some())
+    if path.join("instance").exists() {
+        return Ok(false);
+    }
+    for entry in fs::read_dir(path)? {
+        if entry?.file_name() != "lock" {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn open_private(path: &Path) -> io::Result<File> {
@@ -138,13 +196,6 @@ fn instance_id(path: &Path) -> io::Result<String> {
     Ok(id)
 }
 
-fn remove_all(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,7 +212,15 @@ mod tests {
         drop(home);
         let home = Home::open(&path).unwrap();
         assert_eq!(home.instance(), instance);
-        assert!(!left.exists());
+        assert!(left.exists(), "a machine may still run in it");
+    }
+
+    #[test]
+    fn a_first_start_that_was_killed_is_made_again() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("lock"), "").unwrap();
+        let home = Home::open(directory.path()).unwrap();
+        assert_eq!(home.instance().len(), 8);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! A job: what was asked, how far it is, how it ended.
 //!
 //! ```text
-//! Queued ──▶ Running(Preparing ─▶ Building) ──▶ Ended(Completed | Failed | Cancelled | Timeout)
-//!    └───────────────────────────────────────────▲   cancelled in the queue
+//!    ┌── kilnd restarted before the work began: begun again ──┐
+//!    ▼                                                         │
+//! Queued ──▶ Running(Preparing ─▶ Downloading ─▶ Building ─▶ Optimizing ─▶ Packaging)
+//!    │                                                         │
+//!    └── cancelled in the queue ──▶ Ended(Completed | Failed | Cancelled | Timeout)
 //! ```
 
 mod failure;
@@ -10,11 +13,15 @@ mod id;
 mod outcome;
 mod record;
 mod spec;
+mod step;
 
 pub use self::{
     failure::{Failure, FailureClass},
-    id::{InvalidJobId, JobId},
-    outcome::{ExitStatus, Outcome},
-    record::{Job, MachineRecord, Phase, PhaseTime, State},
-    spec::{Exec, JobSpec, Owner, Work},
+    id::{InvalidJobId, JobId, SourceId},
+    outcome::{CommandEnd, ExitStatus, Outcome},
+    record::{
+        Job, MachineRecord, OutputRecord, Phase, PhaseTime, QueuePlace, State, Usage, WaitsFor,
+    },
+    spec::{DiskFormat, Exec, InputDisk, JobSpec, OutputDisk, Owner, TerminalSize, Work},
+    step::{Step, UnknownStep},
 };

@@ -1,85 +1,96 @@
-//! One job from its turn in the queue to the last thing given back.
+//! One job from its turn to the last thing given back.
 //!
 //! ```text
-//!            disks             vmm              boot            hello           attach, work
-//! Prepared ────────▶ Created ────────▶ (vsock) ────────▶ Greeted ────────────────────▶ outcome
-//!    │                  │                                   │                             │
-//!    └──────────────────┴── failed or cancelled: undo ──────┴──▶ released ◀── VM killed ──┘
+//!        number, directory,
+//!        cgroup, disks         create          boot           hello
+//! turn ────────────────▶ Taken ──────▶ Created ──────▶ Booted ──────▶ Greeted
+//!                          │              │               │              │  attach, sources
+//!                          └──────────────┴── failed, ────┴──────────────┤
+//!                                             cancelled: undo            ▼
+//!   kilnd died before `started`: undo, queue again               `started` is durable
+//!   kilnd died after it: adopt the VM, greet it again ──────────────────▶│  exec by id, from the
+//!                                                                        ▼  log's end on
+//!                                    command over ──▶ `exit` is durable ──▶ outputs: pack, ingest
+//!                                                                        │
+//!        released ◀── directory, cgroup, number ◀── VM gone ◀── end is durable
 //! ```
 //!
 //! Each phase is a type that holds exactly what has been taken from the host by then; moving on
 //! consumes it, and a phase that fails or is cancelled gives back what it holds before it says so.
-//! *Happy path*: the outcome is published as soon as the command's last byte is on the host; the
-//! VM is killed and its directory removed behind the answer, since nothing of it is needed again.
-//! *Failure paths*: a guest that falls silent costs the phase's limit; a VMM that dies ends the
-//! phase at once; a cancelled job ends only when its VM is gone. A panic drops the phase: dropping
-//! kills the processes and hands the directory to a blocking thread.
+//! *Happy path*: the outcome is published as soon as the last output is the host's; the VM is
+//! killed behind the answer, since nothing of it is needed again. *Failure paths*: a guest that
+//! falls silent costs the phase's limit; a VMM that dies ends the phase at once; a cancelled job
+//! ends only when its VM is gone. kilnd may die between any two lines here (`fault` names the
+//! moments): what is on the host is in the record before it is taken, `started` is in the record
+//! before the guest hears of the command, and the agent starts a command of one id once. So the
+//! next kilnd either proves that nothing ran and begins again, or takes up what runs, or says
+//! honestly that it was lost. A panic drops the phase: dropping kills the machine, and what else is
+//! left the reconciler removes.
 
+mod adopt;
 mod created;
 mod directory;
+mod durable;
 mod end;
+mod finish;
 mod greeted;
+mod host;
 pub(crate) mod interrupt;
 mod limits;
-mod prepared;
+mod outputs;
+mod sources;
+mod taken;
 mod work;
 
 use std::sync::Arc;
 
-use kiln_images::GuestImage;
+use async_trait::async_trait;
 
-pub use self::limits::PhaseLimits;
-use self::{greeted::Greeted, interrupt::Interrupted, prepared::Prepared};
+pub(crate) use self::taken::CGROUP_LIMIT;
+use self::{greeted::Greeted, interrupt::Interrupted, taken::Taken};
+pub use self::{host::Host, limits::PhaseLimits};
 use crate::{
-    home::Home,
-    job::{Outcome, Phase},
-    log::LogWriter,
+    fault::{Point, at},
+    job::Step,
+    scheduler::{Runner, Turn},
     store::JobHandle,
-    vmm::Vmm,
 };
 
-/// What every job of this daemon runs with.
-#[derive(Debug)]
-pub struct Host {
-    pub home: Home,
-    pub image: GuestImage,
-    pub vmm: Box<dyn Vmm>,
-    pub limits: PhaseLimits,
+/// The scheduler's hands.
+#[async_trait]
+impl Runner for Arc<Host> {
+    async fn run(&self, job: Arc<JobHandle>) -> Turn {
+        run(self, &job).await
+    }
+
+    async fn adopt(&self, job: Arc<JobHandle>) -> Turn {
+        adopt::adopt(self, &job).await
+    }
 }
 
 /// Runs a job that has its turn. When it returns, everything is given back.
-pub async fn run(host: Arc<Host>, job: Arc<JobHandle>, mut log: LogWriter) {
-    job.begin_phase(Phase::Preparing);
-    match start(&host, &job).await {
-        Err(interrupted) => {
-            drop(log);
-            job.end(interrupted.into_outcome());
-        }
-        Ok(greeted) => {
-            let outcome = work::run(&greeted, &host.limits, &job, &mut log).await;
-            // Followers come to the end of a log before they hear of the job's.
-            drop(log);
-            if outcome == Outcome::Cancelled {
-                greeted.release().await;
-                job.end(outcome);
-            } else {
-                job.end(outcome);
-                greeted.release().await;
-            }
-        }
-    }
-    job.mark_released();
+async fn run(host: &Host, job: &JobHandle) -> Turn {
+    let outcome = match start(host, job).await {
+        Ok(greeted) => return work::run(host, job, greeted).await,
+        Err(interrupted) => interrupted.into_outcome(),
+    };
+    finish::without_machine(job, outcome).await
 }
 
 async fn start(host: &Host, job: &JobHandle) -> Result<Greeted, Interrupted> {
-    job.begin_step("disks");
-    let prepared = Prepared::take(host, job).await?;
-    job.begin_step("vmm");
-    let created = prepared.create(host, job).await?;
-    job.begin_step("boot");
+    at(Point::Begun);
+    job.begin_step(Step::Disks).detach();
+    let taken = Taken::take(host, job).await?;
+    job.begin_step(Step::Vmm).detach();
+    let created = taken.create(host, job).await?;
+    at(Point::Created);
+    job.begin_step(Step::Boot).detach();
     let booted = created.boot(host, job).await?;
-    job.begin_step("hello");
-    booted.greet(host, job).await
+    at(Point::Booted);
+    job.begin_step(Step::Hello).detach();
+    let greeted = booted.greet(host, job).await?;
+    at(Point::Greeted);
+    Ok(greeted)
 }
 
 #[cfg(test)]

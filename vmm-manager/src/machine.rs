@@ -1,38 +1,57 @@
-//! What every machine of ours is made of: a guest image, and a scratch disk of its own.
+//! What every machine of ours is made of: a guest image, and disks of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kiln_images::GuestImage;
 
 use crate::{
-    disk,
+    disk::{self, Disks},
+    host::cgroup::Cgroup,
     vmm::{Disk, VmSpec},
 };
 
-/// What one machine is given.
-#[derive(Clone, Copy, Debug)]
-pub struct Share {
+/// What one machine is, beyond the image that all share.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    /// The job's id.
+    pub name: &'a str,
+    /// The home's id.
+    pub instance: &'a str,
+    pub directory: &'a Path,
+    pub cid: u32,
+    pub cgroup: Option<Cgroup>,
     pub cpus: u32,
     pub memory_bytes: u64,
+    pub disks: &'a Disks,
+    /// In the order of the job's inputs.
+    pub sources: &'a [PathBuf],
 }
 
-pub fn spec(
-    name: &str,
-    image: &GuestImage,
-    directory: &Path,
-    scratch: &Path,
-    share: Share,
-) -> VmSpec {
-    let root = Disk { serial: disk::ROOT_SERIAL, path: image.root.path.clone(), read_only: true };
-    let scratch = Disk { serial: disk::SCRATCH_SERIAL, path: scratch.to_owned(), read_only: false };
+pub fn spec(image: &GuestImage, parts: Parts<'_>) -> VmSpec {
+    let disk = |serial: String, path: &Path, read_only| Disk {
+        serial: serial.into(),
+        path: path.to_owned(),
+        read_only,
+    };
+    let mut disks = vec![
+        disk(disk::ROOT_SERIAL.into(), &image.root.path, true),
+        disk(disk::SCRATCH_SERIAL.into(), &parts.disks.scratch, false),
+    ];
+    let sources = parts.sources.iter().enumerate();
+    disks.extend(sources.map(|(index, path)| disk(disk::source_serial(index), path, true)));
+    let outputs = parts.disks.outputs.iter().enumerate();
+    disks.extend(outputs.map(|(index, path)| disk(disk::output_serial(index), path, false)));
     VmSpec {
-        name: name.to_owned(),
-        directory: directory.to_owned(),
-        cpus: share.cpus,
-        memory_bytes: share.memory_bytes,
+        name: parts.name.to_owned(),
+        instance: parts.instance.to_owned(),
+        directory: parts.directory.to_owned(),
+        cid: parts.cid,
+        cgroup: parts.cgroup,
+        cpus: parts.cpus,
+        memory_bytes: parts.memory_bytes,
         kernel: image.kernel.path.clone(),
         initramfs: image.initramfs.path.clone(),
         command_line: image.command_line.clone(),
-        disks: vec![root, scratch],
+        disks,
     }
 }

@@ -1,124 +1,201 @@
-//! Who runs when: jobs wait in the order in which they came for a VM's place and its memory.
+//! Who runs when.
+//!
+//! ```text
+//! submit ─▶ admitted ─▶ durable ─▶ queued ─▶ its turn: attempt begun ─▶ Runner::run ──▶ Over
+//!                                    ▲                                      │ Again     ▲
+//!                                    └──────────── queued again ◀───────────┤           │
+//!                                    recovered, queued: as before           │           │
+//!                                    recovered, running: Runner::adopt ─────┴───────────┘
+//! ```
+//!
+//! One task, the dispatcher, owns the queue; each running job has a task of its own that tells the
+//! dispatcher how its turn ended. *Failure paths*: a job that is cancelled in the queue ends there;
+//! one whose runner panics fails and leaves what it held to the reconciler; while the daemon drains
+//! nothing starts, and what waits is on the disk for the next daemon.
+
+mod budget;
+mod dispatcher;
+mod queue;
+mod runner;
+mod seat;
+#[cfg(test)]
+mod tests;
+mod turn;
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::task::TaskTracker;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use self::{
+    budget::Budget,
+    queue::Queue,
+    runner::{Runner, Turn},
+    turn::MOST_ATTEMPTS,
+};
+use self::{
+    dispatcher::{Dispatcher, Event},
+    seat::Seats,
+};
 use crate::{
-    admission::{Capacity, Refusal, admit},
-    job::{Job, JobSpec, Owner},
-    lifecycle::{self, Host, interrupt},
-    log::{LogQuota, LogWriter},
-    store::{CancelReason, JobHandle, Store},
+    admission::{QueueFull, Refusal, admit},
+    fault::{Point, at},
+    job::{JobSpec, Owner},
+    store::{JobHandle, Store, StoreError, SubmitError, Submitted},
 };
 
 #[derive(Debug)]
 pub struct Scheduler {
-    host: Arc<Host>,
     store: Arc<Store>,
-    capacity: Capacity,
-    log_quota: LogQuota,
-    /// One permit a VM. Both semaphores are fair, and each job takes this one first, so the queue
-    /// is one queue.
-    places: Arc<Semaphore>,
-    /// One permit a MiB.
-    memory: Arc<Semaphore>,
-    running: TaskTracker,
+    total: Budget,
+    /// For one VM: more than the host has would only make them wait for each other.
+    most_cpus: u32,
+    seats: Seats,
+    events: mpsc::UnboundedSender<Event>,
+    load: watch::Receiver<Load>,
+    /// Ends the dispatcher; jobs that run go on.
+    _dispatcher: DropGuard,
 }
 
-/// What a running job holds of the host's budget.
-#[derive(Debug)]
-struct Share {
-    _place: OwnedSemaphorePermit,
-    _memory: OwnedSemaphorePermit,
+/// What the host has, and what is taken of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    pub total: Budget,
+    pub in_use: Budget,
+    pub queued: usize,
+    /// That hold a share.
+    pub running: usize,
+    /// Nothing starts and nothing is taken any more.
+    pub draining: bool,
+    /// Turns that have not ended.
+    active: usize,
+}
+
+/// Why a job was not taken.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Refused {
+    #[error(transparent)]
+    TooLarge(#[from] Refusal),
+    #[error(transparent)]
+    QueueFull(#[from] QueueFull),
+    #[error("kilnd is about to stop and takes no new jobs: submit it again later")]
+    Draining,
+    #[error(transparent)]
+    NotStored(#[from] SubmitError),
+    #[error("the jobs that there are could not be looked at")]
+    Unreadable(#[from] StoreError),
 }
 
 impl Scheduler {
-    pub fn new(
-        host: Arc<Host>,
+    /// With the jobs that the store had when it was opened, in that order. Needs a runtime.
+    pub fn start(
+        runner: Arc<dyn Runner>,
         store: Arc<Store>,
-        capacity: Capacity,
-        max_vms: usize,
-        log_quota: LogQuota,
+        total: Budget,
+        max_queued: usize,
+        recovered: Vec<Arc<JobHandle>>,
     ) -> Self {
-        let memory = usize::try_from(capacity.memory_bytes >> 20).unwrap_or(usize::MAX);
-        Self {
-            host,
-            store,
-            capacity,
-            log_quota,
-            places: Arc::new(Semaphore::new(max_vms)),
-            memory: Arc::new(Semaphore::new(memory.min(Semaphore::MAX_PERMITS))),
-            running: TaskTracker::new(),
+        let (events, taken) = mpsc::unbounded_channel();
+        let seats = Seats::new(max_queued);
+        let (dispatcher, load) =
+            Dispatcher::new(runner, total, seats.clone(), events.clone(), recovered);
+        let gone = CancellationToken::new();
+        tokio::spawn(gone.clone().run_until_cancelled_owned(dispatcher.run(taken)));
+        let most_cpus = total.cpus;
+        Self { store, total, most_cpus, seats, events, load, _dispatcher: gone.drop_guard() }
+    }
+
+    /// Gives no VM more virtual CPUs than this.
+    #[must_use]
+    pub fn with_most_cpus(self, most_cpus: u32) -> Self {
+        Self { most_cpus: most_cpus.min(self.total.cpus), ..self }
+    }
+
+    /// Admits, writes down and queues a job. A key that stands for a job already answers with it,
+    /// even where a new one would be refused.
+    ///
+    /// # Cancel safety
+    /// Safe: a job that was written down is queued, whoever waits for it.
+    pub async fn submit(
+        &self,
+        owner: Owner,
+        spec: JobSpec,
+        key: Option<String>,
+    ) -> Result<Arc<JobHandle>, Refused> {
+        let seat = match self.admission(&spec) {
+            Ok(seat) => seat,
+            Err(refused) => return self.known(&owner, &spec, key.as_deref(), refused).await,
+        };
+        let (store, events) = (Arc::clone(&self.store), self.events.clone());
+        let submit = async move {
+            at(Point::Submitting);
+            let submitted = store.submit(owner, spec, key).await?;
+            at(Point::Submitted);
+            if let Submitted::New(handle) = &submitted {
+                // A dispatcher that is gone went with the daemon, and the next one has the job.
+                let _ = events.send(Event::Submitted(Arc::clone(handle), seat));
+            }
+            Ok(Arc::clone(submitted.handle()))
+        };
+        match tokio::spawn(submit).await {
+            Ok(submitted) => submitted,
+            // Only a runtime that goes down ends the task, or a panic, which is told there.
+            Err(_) => Err(Refused::NotStored(SubmitError::Write(StoreError::Closed))),
         }
     }
 
-    /// Admits and queues a job; a job that could never run here is refused.
-    pub fn submit(&self, owner: Owner, spec: JobSpec) -> Result<Arc<JobHandle>, Refusal> {
-        admit(&spec, &self.capacity)?;
-        let job = Job::new(owner, spec);
-        let directory = self.host.home.job_directory(&job.id);
-        let (writer, log) = LogWriter::create(directory, self.log_quota);
-        let handle = Arc::new(JobHandle::new(job, log));
-        self.store.insert(Arc::clone(&handle));
-        let task = run(
-            Arc::clone(&self.host),
-            Arc::clone(&self.store),
-            Arc::clone(&self.places),
-            Arc::clone(&self.memory),
-            Arc::clone(&handle),
-            writer,
-        );
-        self.running.spawn(task);
-        Ok(handle)
+    pub fn load(&self) -> Load {
+        *self.load.borrow()
     }
 
-    /// Ends every job and waits until all is given back.
+    pub fn watch_load(&self) -> watch::Receiver<Load> {
+        self.load.clone()
+    }
+
+    /// From now on nothing starts and nothing is taken.
+    pub fn drain(&self) {
+        let _ = self.events.send(Event::Drain);
+    }
+
+    /// Resolves when it drains and no turn is under way.
+    ///
+    /// # Cancel safety
+    /// Safe: waiting changes nothing.
+    pub async fn idle(&self) {
+        // The dispatcher lives as long as this.
+        let _ = self.load.clone().wait_for(|load| load.draining && load.active == 0).await;
+    }
+
+    /// Drains, ends every job that runs, and waits until all is given back. What waits in the
+    /// queue is for the next daemon.
     pub async fn shut_down(&self) {
-        self.running.close();
-        for handle in self.store.all() {
-            handle.cancel(CancelReason::Shutdown);
-        }
-        self.running.wait().await;
+        let _ = self.events.send(Event::EndAll);
+        self.idle().await;
     }
-}
 
-async fn run(
-    host: Arc<Host>,
-    store: Arc<Store>,
-    places: Arc<Semaphore>,
-    memory: Arc<Semaphore>,
-    handle: Arc<JobHandle>,
-    writer: LogWriter,
-) {
-    handle.begin_step("queue");
-    let share = tokio::select! {
-        biased;
-        reason = handle.cancellation().cancelled() => {
-            drop(writer);
-            handle.end(interrupt::cancelled(reason));
-            handle.mark_released();
-            return;
+    fn admission(&self, spec: &JobSpec) -> Result<seat::Seat, Refused> {
+        if self.load.borrow().draining {
+            return Err(Refused::Draining);
         }
-        share = share(places, memory, handle.spec()) => share,
-    };
-    lifecycle::run(Arc::clone(&host), handle, writer).await;
-    drop(share);
-    for id in store.forget_surplus() {
-        let directory = host.home.job_directory(&id);
-        if let Err(error) = tokio::fs::remove_dir_all(&directory).await
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::error!(path = %directory.display(), %error, "a forgotten job's log is left behind");
+        admit(spec, Budget { cpus: self.most_cpus, ..self.total })?;
+        Ok(self.seats.take()?)
+    }
+
+    async fn known(
+        &self,
+        owner: &Owner,
+        spec: &JobSpec,
+        key: Option<&str>,
+        refused: Refused,
+    ) -> Result<Arc<JobHandle>, Refused> {
+        let Some(key) = key else { return Err(refused) };
+        match self.store.find_by_key(owner, key).await? {
+            Some(known) if known.spec() == spec => Ok(known),
+            Some(known) => {
+                let (key, job) = (key.to_owned(), known.id().clone());
+                Err(Refused::NotStored(SubmitError::KeyReused { key, job }))
+            }
+            None => Err(refused),
         }
     }
-}
-
-/// Waits for a share of the budget. `None` only if a semaphore were closed, which none ever is.
-async fn share(places: Arc<Semaphore>, memory: Arc<Semaphore>, spec: &JobSpec) -> Option<Share> {
-    let mebibytes = u32::try_from(spec.machine_memory_bytes() >> 20).unwrap_or(u32::MAX);
-    let place = places.acquire_owned().await.ok()?;
-    let memory = memory.acquire_many_owned(mebibytes).await.ok()?;
-    Some(Share { _place: place, _memory: memory })
 }

@@ -13,17 +13,25 @@
 //! call answers [`VmmError::Gone`]. The guest falls silent: [`stop()`] climbs power button →
 //! shutdown → kill. The caller forgets: dropping a machine kills its processes.
 //!
+//! A machine outlives its daemon: its processes are the children of a supervisor of its own
+//! (`kiln-shim`), through which [`Vmm::adopt`] takes up what an earlier daemon made, and with which
+//! they die. [`Machine::leave`] lets go of a machine without ending it; [`reap()`] ends what an
+//! earlier daemon left in a directory.
+//!
 //! The seam is cut along Cloud Hypervisor's life cycle (create, boot, power button, shutdown);
 //! QEMU's `-S` and `cont` fit into it, not the other way round.
 
+mod adopt;
 pub mod behaviour;
 mod exit;
 mod probe;
 pub mod process;
 mod qemu;
+mod reap;
 mod serial;
 mod spec;
 mod stop;
+pub mod supervisor;
 mod tail;
 
 use std::path::Path;
@@ -31,13 +39,17 @@ use std::path::Path;
 use async_trait::async_trait;
 
 pub use self::{
+    adopt::AdoptError,
     exit::VmExit,
     probe::{PROBE_LIMIT, ProbeKey, ProbeVerdict, probe_kvm},
     qemu::{Accelerator, Qemu, QemuConfig, bridge_attached},
+    reap::{ReapError, Reaped, reap},
     serial::SerialTail,
     spec::{Disk, VmSpec},
     stop::{StopLimits, stop},
+    supervisor::ShimConfig,
 };
+use crate::host::cgroup::CgroupUsage;
 
 /// What a driver is, as it stands in each job's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +70,19 @@ pub trait Vmm: std::fmt::Debug + Send + Sync {
     /// Starts the VMM's processes with the machine configured and nothing of the guest run.
     /// On failure nothing is left but files in `spec.directory`.
     async fn create(&self, spec: VmSpec) -> Result<Box<dyn Machine>, VmmError>;
+
+    /// Takes up what an earlier daemon of this home made in `directory`. Nothing is ended by it but
+    /// what is left of a machine that has ended ([`AdoptError::Ended`]): where it fails otherwise,
+    /// [`reap()`] comes next.
+    ///
+    /// # Cancel safety
+    /// Safe: the machine runs on, and can be adopted again.
+    async fn adopt(&self, directory: &Path, instance: &str)
+    -> Result<Box<dyn Machine>, AdoptError>;
+
+    /// What the machine's processes need at most beside the guest's own memory: its cgroup's limit
+    /// is the sum of both.
+    fn overhead_bytes(&self) -> u64;
 }
 
 /// One virtual machine and the processes that are it.
@@ -95,14 +120,24 @@ pub trait Machine: std::fmt::Debug + Send + Sync {
     /// Safe: nothing is consumed.
     async fn vsock_attached(&self) {}
 
-    /// The end of what the guest wrote to its serial console.
-    fn serial(&self) -> SerialTail;
+    /// The end of what the guest wrote to its serial console, as its supervisor keeps it. Empty when
+    /// there is none to ask any more.
+    async fn serial(&self) -> SerialTail;
 
     /// The processes that are this machine, the VMM first; for records, never to be signalled by
     /// number. Empty where there are none.
     fn processes(&self) -> Vec<u32> {
         Vec::new()
     }
+
+    /// What its processes have used so far, and still to be asked when they are gone; `None` where
+    /// it has no cgroup of its own.
+    fn usage(&self) -> Option<CgroupUsage> {
+        None
+    }
+
+    /// Lets go of a machine that runs on for the next daemon. Dropping it kills, instead.
+    fn leave(self: Box<Self>);
 }
 
 /// What a machine is doing, as its process says.

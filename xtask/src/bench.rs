@@ -9,7 +9,8 @@ pub(crate) fn bench(name: Option<&str>) -> anyhow::Result<()> {
     let tools = setup::setup()?;
     say!("==> building everything for release");
     let mut cargo = workspace::cargo();
-    let binaries = Binaries::build(cargo.args(["build", "--workspace", "--bins", "--release"]))?;
+    let binaries =
+        Binaries::build(cargo.args(["build", "--workspace", "--bins", "--lib", "--release"]))?;
     let image = guest_image::build(&binaries, &ImageOptions::default())?;
     let mut bench = workspace::cargo();
     bench.args(["bench", "--package", "kiln-tests"]);

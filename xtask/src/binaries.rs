@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::program;
 
-/// The executables of one `cargo build`, by name.
+/// The executables of one `cargo build` and the libraries that a program loads, by name.
 #[derive(Debug)]
 pub(crate) struct Binaries(BTreeMap<String, PathBuf>);
 
@@ -16,7 +16,9 @@ impl Binaries {
     pub(crate) fn build(cargo: &mut Command) -> anyhow::Result<Self> {
         let mut found = BTreeMap::new();
         let cargo = cargo.arg("--message-format=json-render-diagnostics");
-        let status = program::each_line(cargo, |line| found.extend(executable(line)))?;
+        let status = program::each_line(cargo, |line| {
+            found.extend(executable(line).or_else(|| loaded(line)));
+        })?;
         ensure!(status.success(), "the build failed: {status}");
         Ok(Self(found))
     }
@@ -37,6 +39,19 @@ fn executable(line: &str) -> Option<(String, PathBuf)> {
     let name = target["name"].as_str()?;
     let is_test = message["profile"]["test"] == true || target["kind"][0] == "test";
     (!is_test || name == "stories").then_some((name.to_owned(), path.into()))
+}
+
+/// The name and path of a shared library that programs load at run time.
+fn loaded(line: &str) -> Option<(String, PathBuf)> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    let target = &message["target"];
+    if target["kind"][0] != "cdylib" || message["profile"]["test"] == true {
+        return None;
+    }
+    let files = message["filenames"].as_array()?;
+    let mut paths = files.iter().filter_map(Value::as_str).map(PathBuf::from);
+    let path = paths.find(|path| path.extension().is_some_and(|suffix| suffix == "so"))?;
+    Some((target["name"].as_str()?.to_owned(), path))
 }
 
 #[cfg(test)]
@@ -60,6 +75,19 @@ mod tests {
         assert_eq!(kilnd.as_deref(), Some("kilnd /t/kilnd"));
         let stories = found(line("test", "stories", true, Some("/t/deps/stories-1")));
         assert_eq!(stories.as_deref(), Some("stories /t/deps/stories-1"));
+    }
+
+    #[test]
+    fn what_programs_load_is_found() {
+        let line = |kind: &str| {
+            let target = json!({ "kind": [kind], "name": "faults", "test": false });
+            json!({ "target": target, "profile": { "test": false }, "executable": null,
+                "filenames": ["/t/libfaults.rlib", "/t/libfaults.so"] })
+            .to_string()
+        };
+        let path = PathBuf::from("/t/libfaults.so");
+        assert_eq!(loaded(&line("cdylib")), Some(("faults".to_owned(), path)));
+        assert_eq!(loaded(&line("proc-macro")), None);
     }
 
     #[test]

@@ -15,7 +15,8 @@ use crate::{interrupt, privileges, program, say, setup::Tools, temporary::Tempor
 
 /// It boots a guest to find out what runs one here: long, under emulation on a busy machine.
 const START: Duration = Duration::from_secs(300);
-const STOP: Duration = Duration::from_secs(30);
+/// It ends the VMs that run.
+const STOP: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Stopped and removed when dropped.
@@ -85,9 +86,10 @@ impl Daemon {
         Ok(())
     }
 
-    /// SIGTERM, a while, SIGKILL. Whether the first was enough.
+    /// SIGINT, a while, SIGKILL. Whether the first was enough. SIGTERM would leave VMs that run to
+    /// the next daemon of the home, and there is none.
     fn end(&mut self) -> anyhow::Result<bool> {
-        self.signal(Signal::TERM);
+        self.signal(Signal::INT);
         let deadline = Instant::now() + STOP;
         while Instant::now() < deadline {
             if self.child.try_wait()?.is_some() {
@@ -102,7 +104,7 @@ impl Daemon {
 
     fn signal(&self, signal: Signal) {
         let Some(handle) = interrupt::handle(&self.child) else { return };
-        // Under sudo it is sudo's, which passes SIGTERM on but belongs to root.
+        // Under sudo it is sudo's, which passes it on but belongs to root.
         if pidfd_send_signal(handle, signal).is_err() && !privileges::is_root() {
             let mut kill: Command = privileges::as_root("kill");
             let _ =

@@ -46,7 +46,11 @@ fn processes(mark: &str) -> Vec<String> {
         let read = |file: &str| fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
         let arguments = String::from_utf8_lossy(&read("cmdline")).replace('\0', " ");
         let environment = read("environ");
-        let is_marked = arguments.contains(mark)
+        // A VM's supervisor and its processes work in the VM's directory.
+        let works_there = fs::read_link(format!("/proc/{id}/cwd"))
+            .is_ok_and(|directory| directory.to_string_lossy().contains(mark));
+        let is_marked = works_there
+            || arguments.contains(mark)
             || environment.windows(mark.len()).any(|window| window == mark.as_bytes());
         is_marked.then(|| format!("process {id}: {arguments}"))
     };
@@ -61,9 +65,14 @@ fn named() -> BTreeSet<String> {
     };
     collect("interface", "/sys/class/net");
     collect("control group", "/sys/fs/cgroup");
-    // The hierarchies of version 1, or the groups of version 2.
+    // The hierarchies of version 1, or the groups of version 2; a daemon's own group may be below
+    // one of those.
     for hierarchy in entries("/sys/fs/cgroup") {
-        collect("control group", &format!("/sys/fs/cgroup/{hierarchy}"));
+        let hierarchy = format!("/sys/fs/cgroup/{hierarchy}");
+        collect("control group", &hierarchy);
+        for group in entries(&hierarchy) {
+            collect("control group", &format!("{hierarchy}/{group}"));
+        }
     }
     found
 }

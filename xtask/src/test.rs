@@ -28,7 +28,7 @@ pub(crate) fn test(options: &TestOptions) -> anyhow::Result<bool> {
 
     let directory = TemporaryDirectory::new("t")?;
     let leftovers = Leftovers::before(directory.path());
-    let mut counts = unit::run(options, directory.path())?;
+    let mut counts = unit::run(options, &image, &tools, directory.path())?;
     let (told, report) = stories::run(options, &binaries, &image, &tools, directory.path())?;
     counts += told;
 

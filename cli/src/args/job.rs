@@ -11,6 +11,10 @@ pub(crate) enum JobCommand {
     Get(GetArguments),
     /// Print what a job wrote: its stdout to stdout, its stderr to stderr.
     Logs(LogArguments),
+    /// List what the outputs of a job carried.
+    Outputs(OutputsArguments),
+    /// Bring an output of a job here.
+    Download(DownloadArguments),
     /// Ask jobs to end, and do not wait for it.
     Cancel(CancelArguments),
     /// Wait for jobs to end and print their exit codes; exits with the first that is not 0.
@@ -52,6 +56,30 @@ pub(crate) struct LogArguments {
     /// Print one JSON object per chunk and line.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OutputsArguments {
+    /// The job's id, or an unambiguous beginning of it.
+    pub(crate) id: String,
+    /// Print one JSON object per output and line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DownloadArguments {
+    /// The job's id, or an unambiguous beginning of it.
+    pub(crate) id: String,
+    /// The output's name: `kiln job outputs` shows them.
+    pub(crate) name: String,
+    /// A directory to unpack into, made if it is missing; a file that ends in .tar; or - for
+    /// stdout. An output of --output-raw always goes into a file.
+    #[arg(value_name = "DEST")]
+    pub(crate) destination: String,
+    /// Say nothing but errors: no progress, no notices.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,19 +4,24 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::{Variable, cpus, duration, size};
+use super::{Input, Output, RawInput, RawOutput, Variable, cpus, duration, size};
 
 const LONG_ABOUT: &str = "\
 Run a command in a microVM of its own.
 
 The command's stdout goes to stdout and its stderr to stderr, byte by byte. Options end at the \
 command: what follows it is its own. The first Ctrl-C (SIGINT, SIGTERM, SIGQUIT or SIGHUP) \
-cancels the job and waits for its end, the second leaves at once. When nobody reads stdout or \
+cancels the job and waits for its end, the second leaves at once; with -t a Ctrl-C is a key, and \
+the guest's terminal makes of it what it wants. SIGUSR1 and SIGUSR2 are passed on. When nobody reads stdout or \
 stderr any more, the job is cancelled and the exit code is 141.";
 
 const EXAMPLES: &str = "\
 Sizes are binary, as in docker: 512M, 512MiB and 536870912 are the same. Durations: 500ms, 90s,
 1m30s, 2h; a bare number is seconds.
+
+A directory is packed as it is: modes, links and numeric owners. With one --input and no --workdir
+the command begins in it. Outputs are brought here when the command has exited with 0; what would
+lead out of DEST, device nodes and setuid bits are left out (write to a .tar to have it all).
 
 With --json stdout carries one line alone, the record of the ended job (with --detach: of the
 accepted one); stdout and stderr of the command both go to stderr. When Kiln fails before there is
@@ -27,6 +32,9 @@ Examples:
   kiln run --cpus 2 --memory 1g --disk 20g --timeout 30m -- make -j2
   kiln run -e TOKEN -e MODE=ci --env-file build.env -u nobody -w /tmp -- env
   pg_dump app | kiln run -i -- sh -c 'gzip > /tmp/app.gz; stat /tmp/app.gz'
+  kiln run --input . --output /input/target:out -- cargo build
+  kiln run --input src.tar:/src --output /dist:dist.tar -w /src -- make install
+  git archive HEAD | kiln run --input - -- make test
   kiln run --json -- make | jq .exit_code";
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -61,9 +69,29 @@ pub(crate) struct RunArguments {
     /// Pass stdin on to the command; without this stdin is not touched.
     #[arg(short, long, conflicts_with = "detach")]
     pub(crate) interactive: bool,
-    /// There to be refused with words: `-it` is in everybody's fingers.
-    #[arg(short, long, hide = true)]
+    /// Give the command a terminal, which is yours: `-it` for a shell.
+    #[arg(short, long, conflicts_with_all = ["detach", "json"])]
     pub(crate) tty: bool,
+    /// Bring a directory, a .tar file or a tar on stdin (-) into the guest [default path: /input].
+    #[arg(long, value_name = "SRC[:GUESTPATH]", allow_hyphen_values = true)]
+    pub(crate) input: Vec<Input>,
+    /// Bring one file into the guest, as it is.
+    #[arg(long, value_name = "FILE:GUESTPATH")]
+    pub(crate) input_raw: Vec<RawInput>,
+    /// Bring a directory of the guest here: into a directory, a file that ends in .tar, or as a
+    /// tar to stdout (-), in which case the command's stdout goes to stderr. With --detach there
+    /// is no DEST: `kiln job download` brings it later.
+    #[arg(long, value_name = "GUESTPATH[:DEST]")]
+    pub(crate) output: Vec<Output>,
+    /// Bring one file of the guest here, as it is.
+    #[arg(long, value_name = "GUESTPATH[:FILE]")]
+    pub(crate) output_raw: Vec<RawOutput>,
+    /// The most that each output can carry [default: 1G].
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub(crate) output_size: Option<u64>,
+    /// A name for this request: asked twice with it, kilnd runs one job [default: a fresh one].
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
     /// Print the job's id and leave it to itself.
     #[arg(short, long)]
     pub(crate) detach: bool,

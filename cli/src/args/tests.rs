@@ -5,7 +5,7 @@ use super::*;
 fn run(arguments: &[&str]) -> Result<RunArguments, clap::Error> {
     let arguments = ["kiln", "run"].iter().chain(arguments);
     match Cli::try_parse_from(arguments)?.command {
-        Command::Run(arguments) => Ok(arguments),
+        Command::Run(arguments) => Ok(*arguments),
         other => panic!("not a run: {other:?}"),
     }
 }

@@ -17,6 +17,8 @@ pub(crate) enum DaemonError {
     Refused { message: String },
     #[error("lost kilnd at {}: {cause}", socket.display())]
     Lost { socket: PathBuf, cause: String },
+    #[error("kilnd has been away for {} s; {cause}", limit.as_secs())]
+    Away { limit: Duration, cause: Box<Self> },
     #[error("kilnd at {} does not know this call: it is older than this kiln", socket.display())]
     Older { socket: PathBuf },
     #[error("kilnd at {} failed ({code:?}): {message}", socket.display())]
@@ -28,6 +30,18 @@ pub(crate) enum DaemonError {
 }
 
 impl DaemonError {
+    /// Whether kilnd may be back soon, and know the job then.
+    pub(crate) fn is_loss(&self) -> bool {
+        match self {
+            Self::Lost { .. } | Self::Silent { .. } => true,
+            Self::Refused { .. }
+            | Self::Away { .. }
+            | Self::Older { .. }
+            | Self::Failed { .. }
+            | Self::Malformed { .. } => false,
+        }
+    }
+
     pub(super) fn new(socket: &Path, status: &Status) -> Self {
         let socket = socket.to_owned();
         // Only what broke on this side of the wire has a source; kilnd's own answers have none.

@@ -59,7 +59,7 @@ fn dash() -> String {
     "-".to_owned()
 }
 
-/// With why a failed job failed.
+/// With why a failed job failed, and where a queued one stands.
 fn state(job: &Job) -> String {
     match (job.state, &job.failure, &job.exit) {
         (State::Failed, Some(failure), Some(exit)) if failure.class == FailureClass::User => {
@@ -69,6 +69,10 @@ fn state(job: &Job) -> String {
             "failed (Kiln)".to_owned()
         }
         (State::Failed, Some(failure), _) => format!("failed ({})", failure.class.name()),
+        (State::Queued, _, _) => match job.queue_position {
+            Some(position) => format!("queued (#{position})"),
+            None => "queued".to_owned(),
+        },
         _ => job.state.name().to_owned(),
     }
 }
@@ -138,6 +142,9 @@ mod tests {
         check(FailureClass::User, "failed (exit 7)");
         check(FailureClass::Oom, "failed (oom)");
         check(FailureClass::DiskFull, "failed (disk_full)");
+        check(FailureClass::EgressDenied, "failed (egress_denied)");
         check(FailureClass::Infrastructure, "failed (Kiln)");
+        let queued = Job { state: State::Queued, queue_position: Some(3), ..Job::default() };
+        assert_eq!(state(&queued), "queued (#3)");
     }
 }

@@ -90,6 +90,18 @@ fn kilns_own_failures_carry_their_message() {
 }
 
 #[test]
+fn what_was_out_of_reach_is_named() {
+    let job = failed(FailureClass::Source, "no such path", &[], None);
+    check(&job, Some("could not bring in a source: no such path"));
+    let job = failed(FailureClass::Source, "not a tar", &[("source", "/input")], None);
+    check(&job, Some("could not bring in \"/input\": not a tar"));
+    let job = failed(FailureClass::Registry, "status 429", &[("host", "docker.io")], None);
+    check(&job, Some("the registry docker.io failed: status 429"));
+    let job = failed(FailureClass::EgressDenied, "not in the policy", &[("host", "x.y")], None);
+    check(&job, Some("may not reach x.y: not in the policy"));
+}
+
+#[test]
 fn a_guests_words_do_not_steer_the_terminal() {
     let job = failed(FailureClass::Policy, "frame \x1b[2J", &[], None);
     check(&job, Some("stopped for breaking the protocol: frame \\u{1b}[2J"));

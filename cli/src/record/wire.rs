@@ -1,11 +1,14 @@
 //! From the wire into the record. Nothing is refused here: what a newer kilnd adds must not keep
 //! this command from showing the rest.
 
+mod disk;
 mod time;
 
 use kiln_proto::v1;
 
-use super::{Exec, Exit, Failure, FailureClass, Job, Log, Machine, Phase, PhaseTime, Spec, State};
+use super::{
+    Exec, Exit, Failure, FailureClass, Job, Log, Machine, Phase, PhaseTime, Spec, State, Usage,
+};
 use crate::exit_code;
 
 pub(crate) use self::time::Time;
@@ -19,6 +22,9 @@ impl From<v1::Job> for Job {
             v1::Phase::Unspecified => Some(Phase::Unknown),
             v1::Phase::Preparing => Some(Phase::Preparing),
             v1::Phase::Building => Some(Phase::Building),
+            v1::Phase::Downloading => Some(Phase::Downloading),
+            v1::Phase::Optimizing => Some(Phase::Optimizing),
+            v1::Phase::Packaging => Some(Phase::Packaging),
         };
         let v1::Job {
             id,
@@ -36,6 +42,12 @@ impl From<v1::Job> for Job {
             machine,
             memory_peak_bytes,
             log,
+            queue_position,
+            attempt,
+            outputs,
+            usage,
+            idempotency_key,
+            waits_for,
         } = wire;
         let mut job = Self {
             id,
@@ -53,7 +65,13 @@ impl From<v1::Job> for Job {
             spec: spec.map(Spec::from).unwrap_or_default(),
             machine: machine.map(Machine::from),
             memory_peak_bytes: (memory_peak_bytes != 0).then_some(memory_peak_bytes),
+            usage: usage.map(Usage::from),
+            outputs: outputs.into_iter().map(Into::into).collect(),
             log: log.map(Log::from).unwrap_or_default(),
+            queue_position: (queue_position != 0).then_some(queue_position),
+            waits_for: (!waits_for.is_empty()).then_some(waits_for),
+            attempt,
+            idempotency_key: (!idempotency_key.is_empty()).then_some(idempotency_key),
         };
         job.exit_code = exit_code::of(&job);
         job
@@ -85,6 +103,9 @@ impl From<v1::Failure> for Failure {
         let class = match wire.class() {
             v1::FailureClass::Unspecified => FailureClass::Unknown,
             v1::FailureClass::User => FailureClass::User,
+            v1::FailureClass::Source => FailureClass::Source,
+            v1::FailureClass::Registry => FailureClass::Registry,
+            v1::FailureClass::EgressDenied => FailureClass::EgressDenied,
             v1::FailureClass::Oom => FailureClass::Oom,
             v1::FailureClass::DiskFull => FailureClass::DiskFull,
             v1::FailureClass::Policy => FailureClass::Policy,
@@ -104,19 +125,29 @@ impl From<v1::PhaseTime> for PhaseTime {
 
 impl From<v1::JobSpec> for Spec {
     fn from(wire: v1::JobSpec) -> Self {
-        let v1::JobSpec { cpus, memory_bytes, disk_bytes, timeout, attach, work } = wire;
+        let v1::JobSpec { cpus, memory_bytes, disk_bytes, timeout, attach, work, inputs, outputs } =
+            wire;
         let exec = work.map(|work| match work {
             v1::job_spec::Work::Exec(exec) => Exec::from(exec),
         });
         let timeout_seconds = timeout.map(|timeout| duration_of(&timeout).as_secs_f64());
-        Self { cpus, memory_bytes, disk_bytes, timeout_seconds, attach, exec }
+        Self {
+            cpus,
+            memory_bytes,
+            disk_bytes,
+            timeout_seconds,
+            attach,
+            exec,
+            inputs: inputs.into_iter().map(Into::into).collect(),
+            outputs: outputs.into_iter().map(Into::into).collect(),
+        }
     }
 }
 
 impl From<v1::ExecSpec> for Exec {
-    fn from(v1::ExecSpec { argv, env, workdir, user, stdin }: v1::ExecSpec) -> Self {
+    fn from(v1::ExecSpec { argv, env, workdir, user, stdin, terminal }: v1::ExecSpec) -> Self {
         let env = env.into_iter().map(|variable| (variable.name, variable.value)).collect();
-        Self { argv, env, workdir, user, stdin }
+        Self { argv, env, workdir, user, stdin, terminal: terminal.map(Into::into) }
     }
 }
 
@@ -141,6 +172,18 @@ impl From<v1::Machine> for Machine {
             initramfs_digest,
             root_digest,
             agent_version,
+        }
+    }
+}
+
+impl From<v1::Usage> for Usage {
+    fn from(wire: v1::Usage) -> Self {
+        let v1::Usage { vm_memory_peak_bytes, vm_cpu_time, disk_peak_bytes } = wire;
+        let known = |bytes| (bytes != 0).then_some(bytes);
+        Self {
+            vm_memory_peak_bytes: known(vm_memory_peak_bytes),
+            vm_cpu_seconds: vm_cpu_time.map(|time| duration_of(&time).as_secs_f64()),
+            disk_peak_bytes: known(disk_peak_bytes),
         }
     }
 }

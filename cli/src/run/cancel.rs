@@ -2,9 +2,10 @@
 
 use std::{pin::Pin, time::Duration};
 
-use super::{attachment::Broken, ending::Ending, progress::Progress, signals::Signals};
+use super::{attachment::Broken, ending::Ending, signals::Signals};
 use crate::{
     daemon::{Daemon, DaemonError},
+    progress::Progress,
     record::Job,
 };
 

@@ -10,10 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::args::{RunArguments, Variable};
+use crate::args::Variable;
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum EnvironmentError {
+pub(crate) enum EnvironmentError {
     #[error("--env-file {}", path.display())]
     File { path: PathBuf, source: io::Error },
     #[error("--env-file {}: line {line}: {problem}", path.display())]
@@ -23,16 +23,17 @@ pub(super) enum EnvironmentError {
 }
 
 /// `own` looks a name up in the caller's environment.
-pub(super) fn gather(
-    arguments: &RunArguments,
+pub(crate) fn gather(
+    files: &[PathBuf],
+    options: &[Variable],
     own: impl Fn(&str) -> Option<OsString>,
 ) -> Result<BTreeMap<String, String>, EnvironmentError> {
     let mut variables = Vec::new();
-    for path in &arguments.env_file {
+    for path in files {
         let source = |source| EnvironmentError::File { path: path.clone(), source };
         parse(path, &fs::read_to_string(path).map_err(source)?, &mut variables)?;
     }
-    variables.extend_from_slice(&arguments.env);
+    variables.extend_from_slice(options);
     let mut gathered = BTreeMap::new();
     for Variable { name, value } in variables {
         let value = match value {

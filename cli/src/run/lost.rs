@@ -34,14 +34,14 @@ pub(super) enum LostError {
 pub(super) async fn truth(
     daemon: &Daemon,
     id: &str,
-    cause: Option<DaemonError>,
+    cause: DaemonError,
     arrived: Arrived,
 ) -> Result<Ending, LostError> {
-    let cause = cause.map_or_else(
-        || "kilnd ended the attachment before the job".to_owned(),
-        |cause| cause.to_string(),
-    );
-    let id = id.to_owned();
+    let is_away = matches!(cause, DaemonError::Away { .. });
+    let (id, cause) = (id.to_owned(), cause.to_string());
+    if is_away {
+        return Err(LostError::Gone { id, cause });
+    }
     match (tokio::time::timeout(END_LIMIT, daemon.ended(&id)).await, arrived) {
         (Ok(Ok(job)), _) if is_complete(&job, arrived) => Ok(Ending::Ended(Box::new(job))),
         (Ok(Ok(job)), _) => Err(LostError::Incomplete {

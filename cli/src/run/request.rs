@@ -1,14 +1,20 @@
-//! What was typed, as kilnd wants it. What was left out is kilnd's to fill in.
+//! What was typed, as kilnd wants it, but for its disks. What was left out is kilnd's to fill in.
 
 use kiln_proto::v1;
+use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::environment::{self, EnvironmentError};
-use crate::args::RunArguments;
+use crate::{
+    args::RunArguments,
+    terminal::{self, TerminalError},
+};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RequestError {
-    #[error("a job has no terminal: leave -t out; -i alone passes stdin on")]
-    Tty,
+    #[error(transparent)]
+    Terminal(#[from] TerminalError),
+    #[error(transparent)]
+    Key(#[from] std::io::Error),
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
     #[error("the timeout is longer than the wire can carry")]
@@ -18,13 +24,22 @@ pub(super) enum RequestError {
 pub(super) fn from_arguments(
     arguments: &RunArguments,
 ) -> Result<v1::CreateJobRequest, RequestError> {
-    if arguments.tty {
-        return Err(RequestError::Tty);
+    if arguments.tty && !terminal::is_there() {
+        return Err(TerminalError::None.into());
     }
     let timeout = arguments.timeout.map(prost_types::Duration::try_from).transpose();
-    let env = environment::gather(arguments, |name| std::env::var_os(name))?;
+    let mut env =
+        environment::gather(&arguments.env_file, &arguments.env, |name| std::env::var_os(name))?;
+    if let (true, Ok(kind)) = (arguments.tty, std::env::var("TERM")) {
+        env.entry("TERM".to_owned()).or_insert(kind);
+    }
+    let idempotency_key = match &arguments.idempotency_key {
+        Some(key) => key.clone(),
+        None => fresh_key()?,
+    };
     Ok(v1::CreateJobRequest {
         project: arguments.project.clone().unwrap_or_default(),
+        idempotency_key,
         spec: Some(v1::JobSpec {
             cpus: arguments.cpus.unwrap_or_default(),
             memory_bytes: arguments.memory.unwrap_or_default(),
@@ -39,8 +54,18 @@ pub(super) fn from_arguments(
                     .collect(),
                 workdir: arguments.workdir.clone().unwrap_or_default(),
                 user: arguments.user.clone().unwrap_or_default(),
-                stdin: arguments.interactive,
+                stdin: arguments.interactive || arguments.tty,
+                terminal: arguments.tty.then(terminal::size),
             })),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
         }),
     })
+}
+
+/// Nobody else's, so that asking again is asking for the same.
+fn fresh_key() -> std::io::Result<String> {
+    let mut random = [0; 16];
+    getrandom(&mut random, GetRandomFlags::empty())?;
+    Ok(format!("kiln-{:032x}", u128::from_ne_bytes(random)))
 }

@@ -28,6 +28,7 @@ pub(crate) fn bare() -> Command {
         .arg(env!("CARGO_BIN_EXE_kiln"))
         .env_remove("KILN_SOCKET")
         .env_remove("KILN_PROJECT")
+        .env("KILN_RECONNECT", "20s")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,7 +1,9 @@
 //! A kilnd that is not there, refuses, or goes away.
 
+use tokio::io::AsyncReadExt;
+
 use crate::{
-    command::{bare, finish, run},
+    command::{bare, finish, kiln, run},
     fake::{Fake, Plan, Step, completed, exited},
 };
 
@@ -40,7 +42,12 @@ async fn a_listener_that_hangs_up_is_told() {
     let socket = directory.path().join("odd.sock");
     let listener = tokio::net::UnixListener::bind(&socket).unwrap();
     tokio::spawn(async move { while listener.accept().await.is_ok() {} });
-    let child = bare().arg("--socket").arg(&socket).args(["run", "true"]).spawn().unwrap();
+    let child = bare()
+        .args(["--reconnect", "1s", "--socket"])
+        .arg(&socket)
+        .args(["run", "true"])
+        .spawn()
+        .unwrap();
     let (code, _, stderr) = finish(child).await;
     assert_eq!(code, 125, "{stderr}");
     assert!(stderr.contains(socket.to_str().unwrap()), "{stderr}");
@@ -55,10 +62,16 @@ async fn a_refusal_is_kilnds_words() {
 
 #[tokio::test]
 async fn a_daemon_that_vanishes_is_told() {
-    let steps = vec![Step::Stdout("half".into()), Step::Vanish, Step::UntilCancelled];
+    let steps = vec![Step::Stdout("half".into()), Step::UntilCancelled];
     let fake = Fake::running(steps, completed);
-    let (code, stdout, stderr) = run(&fake, &["run", "cmd"]).await;
-    assert_eq!((code, stdout.as_slice()), (125, &b"half"[..]), "{stderr}");
+    let mut child = kiln(&fake, &["--reconnect", "1s", "run", "cmd"]).spawn().unwrap();
+    let mut stdout = [0; 4];
+    child.stdout.as_mut().unwrap().read_exact(&mut stdout).await.unwrap();
+    fake.state.vanish();
+    let (code, rest, stderr) = finish(child).await;
+    assert_eq!((&stdout, rest.len()), (b"half", 0));
+    assert_eq!(code, 125, "{stderr}");
+    assert_eq!(stderr.matches("; reconnecting").count(), 1, "{stderr}");
     assert!(stderr.contains("lost kilnd at "), "{stderr}");
     assert!(stderr.contains("`kiln job get 01jd"), "{stderr}");
 }

@@ -1,26 +1,38 @@
 //! A kilnd that is played: it keeps jobs, follows a script, remembers what it was asked, and fails
 //! where it is told to. It serves the real protocol on a socket of its own.
+//!
+//! ```text
+//! guests (a runtime that lives as long as the fake): the commands, their logs and stdin
+//!    ▲ attach at an offset
+//! daemon (a runtime that can die and come back on the same socket): connections, nothing else
+//! ```
 
+mod attachment;
+mod guest;
 mod job;
 mod plan;
-mod play;
 mod service;
+mod transfer;
 
 use std::{
+    collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use bytes::Bytes;
-use kiln_proto::v1::{self, job_service_server::JobServiceServer};
+use kiln_proto::v1::{
+    self, host_service_server::HostServiceServer, job_service_server::JobServiceServer,
+};
 use tempfile::TempDir;
 use tokio::{net::UnixListener, runtime::Runtime, sync::watch};
 use tokio_stream::wrappers::UnixListenerStream;
 
+use self::guest::Guest;
 pub(crate) use self::{
     job::{completed, exited, failed, job, timed_out},
-    plan::{Plan, Step},
+    plan::{Death, Plan, Step},
 };
 
 #[derive(Debug)]
@@ -34,57 +46,62 @@ pub(crate) struct Fake {
 #[derive(Debug)]
 pub(crate) struct State {
     plan: Plan,
-    jobs: Mutex<Vec<watch::Sender<v1::Job>>>,
+    socket: PathBuf,
+    jobs: Mutex<Vec<Arc<Guest>>>,
+    deaths: Mutex<Vec<Death>>,
+    /// How often the daemon came back.
+    pub(crate) returns: watch::Sender<u32>,
     /// Whether a job is being asked for.
     pub(crate) creating: watch::Sender<bool>,
     pub(crate) created: Mutex<Vec<v1::CreateJobRequest>>,
     pub(crate) cancelled: Mutex<Vec<String>>,
     pub(crate) log_requests: Mutex<Vec<v1::ReadLogRequest>>,
+    /// What was uploaded whole, by id, with the size that was told beforehand.
+    pub(crate) sources: Mutex<HashMap<String, (u64, Vec<u8>)>>,
+    pub(crate) uploads: Mutex<u32>,
+    /// Of terminals, in order.
+    pub(crate) resizes: watch::Sender<Vec<v1::TerminalSize>>,
+    pub(crate) signals: watch::Sender<Vec<i32>>,
+    pub(crate) execs: watch::Sender<Vec<v1::ExecSpec>>,
+    pub(crate) attaches: Mutex<Vec<v1::Attach>>,
     pub(crate) stdin: Mutex<Vec<u8>>,
     pub(crate) stdin_closed: watch::Sender<bool>,
     /// Bytes of output that the client's window had room for.
     pub(crate) sent: watch::Sender<u64>,
-    /// Dropped at once by [`Step::Vanish`], with every connection.
+    /// Dropped at once when the daemon dies, with every connection.
     runtime: Mutex<Option<Runtime>>,
+    /// Of the guests.
+    guests: Mutex<Option<Runtime>>,
 }
 
 impl Fake {
     pub(crate) fn start(plan: Plan) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("kilnd.sock");
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        let jobs = plan.jobs.iter().map(|job| watch::channel(job.clone()).0).collect();
+        let jobs = plan.jobs.iter().map(|job| Arc::new(Guest::new(job.clone()))).collect();
         let state = Arc::new(State {
-            plan,
+            socket: socket.clone(),
             jobs: Mutex::new(jobs),
+            deaths: Mutex::new(plan.deaths.clone()),
+            plan,
+            returns: watch::channel(0).0,
             creating: watch::channel(false).0,
             created: Mutex::default(),
             cancelled: Mutex::default(),
             log_requests: Mutex::default(),
+            sources: Mutex::default(),
+            uploads: Mutex::default(),
+            resizes: watch::channel(Vec::new()).0,
+            signals: watch::channel(Vec::new()).0,
+            execs: watch::channel(Vec::new()).0,
+            attaches: Mutex::default(),
             stdin: Mutex::default(),
             stdin_closed: watch::channel(false).0,
             sent: watch::channel(0).0,
             runtime: Mutex::default(),
+            guests: Mutex::new(Some(runtime())),
         });
-        let listener = {
-            let _inside = runtime.enter();
-            UnixListener::bind(&socket).unwrap()
-        };
-        let service = JobServiceServer::new(service::Service(state.clone()));
-        runtime.spawn(
-            tonic::transport::Server::builder()
-                // As a kilnd must have them: with h2's own windows a command that does not read
-                // drowns in small frames of stdin, and the connection with it.
-                .initial_stream_window_size(64 << 10)
-                .initial_connection_window_size(8 << 20)
-                .add_service(service)
-                .serve_with_incoming(UnixListenerStream::new(listener)),
-        );
-        *state.runtime.lock().unwrap() = Some(runtime);
+        state.serve();
         Self { socket, state, _directory: directory }
     }
 
@@ -98,10 +115,8 @@ impl Fake {
     }
 
     pub(crate) fn exec(&self) -> v1::ExecSpec {
-        match self.spec().work {
-            Some(v1::job_spec::Work::Exec(exec)) => exec,
-            None => panic!("a job without work"),
-        }
+        let spec = Some(self.spec());
+        exec_of(&v1::Job { spec, ..v1::Job::default() })
     }
 
     pub(crate) fn spec(&self) -> v1::JobSpec {
@@ -128,16 +143,100 @@ impl Fake {
 }
 
 impl State {
-    fn vanish(&self) {
+    fn serve(self: &Arc<Self>) {
+        let runtime = runtime();
+        // A killed daemon leaves its socket behind.
+        let _ = std::fs::remove_file(&self.socket);
+        let listener = {
+            let _inside = runtime.enter();
+            UnixListener::bind(&self.socket).unwrap()
+        };
+        let jobs = JobServiceServer::new(service::Service(self.clone()));
+        let hosts = HostServiceServer::new(service::Service(self.clone()));
+        runtime.spawn(
+            tonic::transport::Server::builder()
+                // As a kilnd must have them: with h2's own windows a command that does not read
+                // drowns in small frames of stdin, and the connection with it.
+                .initial_stream_window_size(64 << 10)
+                .initial_connection_window_size(8 << 20)
+                .add_service(jobs)
+                .add_service(hosts)
+                .serve_with_incoming(UnixListenerStream::new(listener)),
+        );
+        *self.runtime.lock().unwrap() = Some(runtime);
+    }
+
+    /// The daemon is gone, with all of its connections; its guests go on.
+    pub(crate) fn vanish(&self) {
         if let Some(runtime) = self.runtime.lock().unwrap().take() {
             runtime.shutdown_background();
         }
     }
+
+    /// As `kill -9`, and a new daemon a while later; of one that is away already nothing more dies.
+    pub(crate) fn restart(self: &Arc<Self>, after: Duration) {
+        if let Some(runtime) = self.runtime.lock().unwrap().take() {
+            runtime.shutdown_background();
+            self.return_after(after);
+        }
+    }
+
+    /// As [`Self::restart`], from outside of the daemon: once it is gone.
+    async fn restarted(self: &Arc<Self>, after: Duration) {
+        let runtime = self.runtime.lock().unwrap().take();
+        let Some(runtime) = runtime else { return };
+        let gone = move || runtime.shutdown_timeout(crate::command::LIMIT);
+        tokio::task::spawn_blocking(gone).await.unwrap();
+        self.return_after(after);
+    }
+
+    fn return_after(self: &Arc<Self>, after: Duration) {
+        let state = self.clone();
+        self.spawn(async move {
+            tokio::time::sleep(after).await;
+            state.serve();
+            state.returns.send_modify(|returns| *returns += 1);
+        });
+    }
+
+    /// Among the guests.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(guests) = &*self.guests.lock().unwrap() {
+            guests.spawn(task);
+        }
+    }
+
+    /// The daemon dies here if that was planned; the caller is gone with it.
+    async fn die_if(self: &Arc<Self>, here: impl Fn(&Death) -> bool) {
+        let death = {
+            let mut deaths = self.deaths.lock().unwrap();
+            let found = deaths.iter().position(here);
+            found.map(|index| deaths.remove(index))
+        };
+        if let Some(death) = death {
+            self.restart(death.after());
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
 impl Drop for Fake {
     fn drop(&mut self) {
+        if let Some(guests) = self.state.guests.lock().unwrap().take() {
+            guests.shutdown_background();
+        }
         self.state.vanish();
+    }
+}
+
+fn exec_of(job: &v1::Job) -> v1::ExecSpec {
+    match job.spec.clone().unwrap_or_default().work {
+        Some(v1::job_spec::Work::Exec(exec)) => exec,
+        None => panic!("a job without work"),
     }
 }
 

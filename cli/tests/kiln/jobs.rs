@@ -122,7 +122,7 @@ async fn logs_go_where_they_were_written() {
     ];
     let jobs = several();
     let fake = Fake::start(Plan { jobs, log, ..Plan::default() });
-    let id = "01jd0000000000000000010003";
+    let id = "01jd0000000000000000000000";
     let (code, stdout, stderr) = run(&fake, &["job", "logs", id]).await;
     assert_eq!((code, stdout.as_slice()), (0, &b"one\n\xff\n"[..]));
     assert!(stderr.contains("two\n"), "{stderr}");

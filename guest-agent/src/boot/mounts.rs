@@ -1,6 +1,6 @@
 //! The file systems of the kernel's own, and one way to mount anything.
 
-use std::{ffi::CStr, io};
+use std::{ffi::CStr, io, path::Path};
 
 use rustix::{
     fs::{CWD, Mode, OFlags, mkdirat, openat, symlink},
@@ -71,15 +71,16 @@ pub(super) fn kernel(root: &str) -> Result<(), MountError> {
 /// Mounts a file system on a directory, which is made when it is missing.
 pub(super) fn attach(
     kind: &'static str,
-    device: &str,
+    device: impl AsRef<Path>,
     target: &str,
     flags: MountFlags,
     options: &CStr,
 ) -> Result<(), MountError> {
     make_directory(target)?;
+    let device = device.as_ref();
     mount(device, target, kind, flags, options).map_err(|errno| MountError::Mount {
         kind,
-        device: device.to_owned(),
+        device: device.display().to_string(),
         target: target.to_owned(),
         source: errno.into(),
     })

@@ -3,7 +3,7 @@
 //! The initramfs cannot be unmounted, so the new root is moved over it and the agent changes its
 //! own root. It stays the process that the kernel has started: no second program is loaded.
 
-use std::{ffi::CString, io, os::fd::OwnedFd};
+use std::{ffi::CString, io, os::fd::OwnedFd, path::Path};
 
 use rustix::{
     fs::{AtFlags, CWD, FileType, Mode, OFlags, fchmod, fstat, openat, unlinkat},
@@ -40,7 +40,7 @@ pub(crate) enum RootError {
 
 /// Makes it the root of this process and of all to come; the scratch disk's own top directory, out
 /// of their reach, is returned.
-pub(super) fn assemble(root_disk: &str, scratch_disk: &str) -> Result<OwnedFd, RootError> {
+pub(super) fn assemble(root_disk: &Path, scratch_disk: &Path) -> Result<OwnedFd, RootError> {
     attach("ext4", root_disk, LOWER, MountFlags::RDONLY | MountFlags::NOATIME, c"")
         .map_err(RootError::Golden)?;
     let scratch = mount_scratch(scratch_disk).map_err(RootError::Scratch)?;
@@ -60,7 +60,7 @@ pub(super) fn assemble(root_disk: &str, scratch_disk: &str) -> Result<OwnedFd, R
     }
 }
 
-fn mount_scratch(disk: &str) -> Result<OwnedFd, MountError> {
+fn mount_scratch(disk: &Path) -> Result<OwnedFd, MountError> {
     attach("ext4", disk, SCRATCH, MountFlags::NOATIME, &c_string(SCRATCH_OPTIONS.to_owned()))?;
     make_directory(&format!("{SCRATCH}/upper"))?;
     make_directory(&format!("{SCRATCH}/work"))?;

@@ -6,7 +6,9 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, mkdirat, openat, unlinkat};
+use rustix::fs::{
+    Access, AtFlags, CWD, Dir, FileType, Mode, OFlags, accessat, mkdirat, openat, unlinkat,
+};
 
 /// More than a fork bomb within the default limit of pids can fill.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -17,7 +19,7 @@ const MAX_DEPTH: u32 = 16;
 pub(super) struct Directory(OwnedFd);
 
 impl Directory {
-    pub(super) fn open(path: &str) -> io::Result<Self> {
+    pub(super) fn open(path: impl rustix::path::Arg) -> io::Result<Self> {
         Ok(Self(openat(CWD, path, Self::flags(), Mode::empty())?))
     }
 
@@ -36,6 +38,10 @@ impl Directory {
 
     pub(super) fn remove_child(&self, name: &str) -> io::Result<()> {
         Ok(unlinkat(&self.0, name, AtFlags::REMOVEDIR)?)
+    }
+
+    pub(super) fn has(&self, file: &str) -> bool {
+        accessat(&self.0, file, Access::EXISTS, AtFlags::empty()).is_ok()
     }
 
     pub(super) fn write(&self, file: &str, value: &str) -> io::Result<()> {
@@ -113,7 +119,7 @@ mod tests {
 
     /// Directories of an ordinary file system, where only the kernel's own files are missing.
     fn open(path: &Path) -> Directory {
-        Directory::open(path.to_str().unwrap()).unwrap()
+        Directory::open(path).unwrap()
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    path::Path,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -26,6 +27,8 @@ pub(crate) struct Hierarchy {
     next: AtomicU64,
     /// For a command that names no limit of its own.
     default_pids: u32,
+    /// Whether every controller has been handed down, as in a guest.
+    complete: bool,
 }
 
 impl Hierarchy {
@@ -38,10 +41,19 @@ impl Hierarchy {
         root.write("cgroup.subtree_control", "+cpu +memory +pids")?;
         agent.write("cpu.weight", AGENT_CPU_WEIGHT)?;
         agent.write("memory.min", AGENT_MEMORY_BYTES)?;
-        Ok(Self { root, next: AtomicU64::new(1), default_pids: default_pids() })
+        Ok(Self { root, next: AtomicU64::new(1), default_pids: default_pids(), complete: true })
+    }
+
+    /// Groups in a directory of somebody else's hierarchy, with the limits that it can set.
+    pub(crate) fn below(path: &Path) -> io::Result<Self> {
+        let root = Directory::open(path)?;
+        Ok(Self { root, next: AtomicU64::new(1), default_pids: default_pids(), complete: false })
     }
 
     fn limit(&self, group: &Directory, limits: &Limits) -> io::Result<()> {
+        if !self.complete && !group.has("pids.max") {
+            return Ok(());
+        }
         // One process out of memory takes the whole command with it: half a build is no build.
         group.write("memory.oom.group", "1")?;
         if let Some(bytes) = limits.memory_bytes {

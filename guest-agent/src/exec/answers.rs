@@ -1,16 +1,15 @@
 //! The way back to the host. Bounded: whoever has something to say waits until the host listens.
 
-use bytes::Bytes;
 use kiln_proto::agent::v1::{
-    ExecExited, ExecRefused, ExecResponse, ExecStarted, exec_response::Event,
+    ExecExited, ExecRefused, ExecResponse, ExecStarted, OutputChunk, StdinTaken,
+    exec_response::Event,
 };
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use super::refusal::Refusal;
+use super::output::{Chunk, Output};
 
-/// Enough to keep both pipes and the wire busy. Senders queue in order, so that each of the two
-/// streams gets every other place however much the other one has to say.
+/// Enough to keep the wire busy.
 const CAPACITY: usize = 2;
 
 pub(crate) type Answer = Result<ExecResponse, Status>;
@@ -36,16 +35,27 @@ impl Answers {
         self.0.closed().await;
     }
 
-    pub(super) async fn started(&self, pid: u32) -> Result<(), Gone> {
-        self.tell(Event::Started(ExecStarted { pid })).await
+    pub(super) async fn started(
+        &self,
+        pid: u32,
+        stdin_offset: u64,
+        stdin_closed: bool,
+    ) -> Result<(), Gone> {
+        self.tell(Event::Started(ExecStarted { pid, stdin_offset, stdin_closed })).await
     }
 
-    pub(super) async fn output(&self, stream: Output, data: Bytes) -> Result<(), Gone> {
-        self.tell(match stream {
-            Output::Stdout => Event::Stdout(data),
-            Output::Stderr => Event::Stderr(data),
+    pub(super) async fn output(&self, chunk: Chunk) -> Result<(), Gone> {
+        let Chunk { output, offset, data } = chunk;
+        let chunk = OutputChunk { offset, data };
+        self.tell(match output {
+            Output::Stdout => Event::Stdout(chunk),
+            Output::Stderr => Event::Stderr(chunk),
         })
         .await
+    }
+
+    pub(super) async fn stdin_taken(&self, offset: u64) -> Result<(), Gone> {
+        self.tell(Event::StdinTaken(StdinTaken { offset })).await
     }
 
     /// Last words, like all that follow: a host that is gone does not miss them.
@@ -53,8 +63,8 @@ impl Answers {
         let _ = self.tell(Event::Exited(exited)).await;
     }
 
-    pub(super) async fn refuse(self, refusal: &Refusal) {
-        let _ = self.tell(Event::Refused(ExecRefused::from(refusal))).await;
+    pub(super) async fn refused(self, refused: ExecRefused) {
+        let _ = self.tell(Event::Refused(refused)).await;
     }
 
     pub(crate) async fn fail(self, status: Status) {
@@ -64,11 +74,4 @@ impl Answers {
     async fn tell(&self, event: Event) -> Result<(), Gone> {
         self.0.send(Ok(ExecResponse { event: Some(event) })).await.map_err(|_| Gone)
     }
-}
-
-/// Which of the command's two streams.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Output {
-    Stdout,
-    Stderr,
 }

@@ -54,7 +54,7 @@ impl Born {
                 // No other child is born meanwhile, so none gets a copy of the far ends of these
                 // pipes: each pipe ends when the last process of this command lets go of it.
                 let (report, far_report) = pipe_with(PipeFlags::CLOEXEC)?;
-                let stdio = Stdio::open(command.stdin, &image.identity)?;
+                let stdio = Stdio::open(command.streams, &image.identity)?;
                 let at = Instant::now();
                 let child = group.start(&Plan::new(&image, &stdio, far_report.as_fd()))?;
                 Ok((child, (report, stdio.into_ends(), at)))

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use kiln_proto::agent::v1::{DiskFull, ExecExited, exec_exited::Status as WireStatus};
+use kiln_proto::agent::v1::{DiskFull, ExecExited, ExecRefused, exec_exited::Status as WireStatus};
 use tokio::{
     sync::oneshot::error::RecvError,
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{answers::Answers, running::Cause};
+use super::{run::End, running::Cause};
 use crate::{
     disk_watch::{self, Watching},
     group::{Group, Memory},
@@ -61,14 +61,14 @@ impl Ended {
         Self { cause, status: status_known, duration, unkillable }
     }
 
-    /// Tells the host, whatever it is that it is told.
-    pub(super) async fn tell(self, answers: Answers, group: &dyn Group, watching: Watching) {
+    /// What every host is told.
+    pub(super) async fn into_end(self, group: &dyn Group, watching: Watching) -> End {
         let Self { cause, status, duration, unkillable } = self;
         let Memory { peak_bytes, kills } = group.memory();
         let (timed_out, out_of_memory) = match cause {
-            Cause::Abandoned => return,
-            Cause::Violated(status) => return answers.fail(status).await,
-            Cause::NoProgram(refusal) => return answers.refuse(&refusal).await,
+            Cause::NoProgram(refusal) => return End::Refused(ExecRefused::from(&refusal)),
+            // Nobody is told.
+            Cause::Abandoned => (false, false),
             // The kernel counts before it kills. When the main process was not killed, it was a
             // group further down that ran out, and the command has lived to tell of it.
             Cause::Exited(status) => (false, kills > 0 && status == KILLED),
@@ -87,7 +87,7 @@ impl Ended {
             disk_full: watching.finish().await.map(DiskFull::from),
             unkillable,
         };
-        answers.exited(exited).await;
+        End::Exited(exited)
     }
 }
 

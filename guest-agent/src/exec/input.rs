@@ -1,25 +1,24 @@
 //! What the host sends to a running command.
-//!
-//! Requests are taken in their order, and a command that does not read its stdin stops them: that
-//! is the back-pressure. So a signal waits behind stdin that was sent before it; closing the stream
-//! waits behind nothing.
 
-use std::{
-    io::{self, ErrorKind},
-    os::fd::{BorrowedFd, OwnedFd},
-    pin::pin,
+mod queue;
+
+use std::{io::ErrorKind, os::fd::AsFd, pin::pin, sync::Arc};
+
+use kiln_proto::agent::{
+    MAX_CHUNK_BYTES,
+    v1::{self, ExecRequest, Signal, exec_request::Event},
 };
-
-use bytes::Bytes;
-use kiln_proto::agent::v1::{ExecRequest, Signal, exec_request::Event};
-use tokio::{io::AsyncWriteExt, net::unix::pipe};
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
+pub(super) use self::queue::Queue;
+use super::{
+    pipe::Pipe,
+    run::{Run, Seat},
+};
 use crate::{
-    group::Group,
     kmsg,
-    process::{LAST_SIGNAL, send_signal},
+    process::{LAST_SIGNAL, TerminalSize, end_of_file},
 };
 
 /// The agent's end of a command's stdin.
@@ -27,71 +26,66 @@ use crate::{
 pub(super) enum Stdin {
     /// The command was started without.
     None,
-    Open(pipe::Sender),
-    /// The command reads no more; what the host still sends goes nowhere, as with a closed pipe.
-    Unread,
-    /// The host has said that there is no more.
-    Closed,
+    Pipe(Pipe),
+    Terminal(Arc<Pipe>),
 }
 
-impl Stdin {
-    pub(super) fn new(pipe: Option<OwnedFd>) -> io::Result<Self> {
-        pipe.map_or(Ok(Self::None), |pipe| Ok(Self::Open(pipe::Sender::from_owned_fd(pipe)?)))
+/// Gives the command what the host has sent, as fast as the command reads it. Never resolves.
+pub(super) async fn write(stdin: Stdin, run: &Run) {
+    let pipe = match &stdin {
+        Stdin::None => return std::future::pending().await,
+        Stdin::Pipe(pipe) => pipe,
+        Stdin::Terminal(pipe) => pipe,
+    };
+    let mut last = b'\n';
+    loop {
+        run.until(|state| state.stdin.is_ready()).await;
+        let data = run.pop_stdin(MAX_CHUNK_BYTES);
+        let Some(end) = data.last() else { break };
+        last = *end;
+        if let Err(error) = pipe.write_all(&data).await {
+            if error.kind() != ErrorKind::BrokenPipe {
+                kmsg::error(format_args!("stdin of a command cannot be written: {error}"));
+            }
+            run.give_stdin_up();
+        }
     }
-
-    async fn write(&mut self, data: &Bytes) -> Result<(), Status> {
-        match self {
-            Self::None => Err(Status::invalid_argument("stdin for a command without stdin")),
-            Self::Closed => Err(Status::invalid_argument("stdin after stdin_closed")),
-            Self::Unread => Ok(()),
-            Self::Open(pipe) => {
-                if let Err(error) = pipe.write_all(data).await {
-                    if error.kind() != ErrorKind::BrokenPipe {
-                        kmsg::error(format_args!("stdin of a command cannot be written: {error}"));
-                    }
-                    *self = Self::Unread;
-                }
-                Ok(())
+    if let Stdin::Terminal(pipe) = &stdin {
+        match end_of_file(pipe.as_fd(), last) {
+            // A terminal that takes nothing more has nobody who reads.
+            Ok(end) => drop(pipe.write_all(&end).await),
+            Err(error) => {
+                kmsg::error(format_args!("a terminal does not tell its end of file: {error}"));
             }
         }
     }
+    drop(stdin);
+    std::future::pending::<()>().await;
 }
 
 /// Hands on what the host sends. Resolves only when the host breaks the protocol.
 ///
 /// # Cancel safety
-/// Not safe: stdin that was taken from the stream may be lost.
+/// What was taken from the stream and not yet handed on is lost; the stream must be over then.
 pub(super) async fn feed(
     requests: impl Stream<Item = Result<ExecRequest, Status>>,
-    mut stdin: Stdin,
-    pidfd: BorrowedFd<'_>,
-    group: &dyn Group,
+    run: &Run,
+    seat: Seat,
 ) -> Status {
     let mut requests = pin!(requests);
     loop {
-        let request = match requests.next().await {
-            Some(Ok(request)) => request,
+        let handled = match requests.next().await {
+            Some(Ok(request)) => handle(request, run, seat).await,
             // Too large, or no message at all. When the host has reset the stream, this is told to
-            // nobody and the command is killed all the same.
-            Some(Err(status)) => return status,
+            // nobody.
+            Some(Err(status)) => Err(status),
             None => {
-                // The host has no more to say, so there is no more stdin.
-                drop(stdin);
+                // The host has no more to say, so there is no more stdin; unless it comes back.
+                if !run.is_named {
+                    run.close_stdin(seat);
+                }
                 return std::future::pending().await;
             }
-        };
-        let handled = match request.event {
-            Some(Event::Stdin(data)) => stdin.write(&data).await,
-            Some(Event::StdinClosed(_)) => {
-                stdin = Stdin::Closed;
-                Ok(())
-            }
-            Some(Event::Signal(signal)) => deliver(pidfd, signal),
-            Some(Event::Kill(_)) => {
-                group.kill().map_err(|error| Status::internal(format!("kill: {error}")))
-            }
-            Some(Event::Start(_)) => Err(Status::invalid_argument("start stands first and once")),
-            None => Err(Status::invalid_argument("a request without an event")),
         };
         if let Err(status) = handled {
             return status;
@@ -99,9 +93,41 @@ pub(super) async fn feed(
     }
 }
 
-fn deliver(pidfd: BorrowedFd<'_>, signal: Signal) -> Result<(), Status> {
+/// A host that keeps to the window of stdin is never made to wait, so that nothing it says waits
+/// behind its stdin.
+async fn handle(request: ExecRequest, run: &Run, seat: Seat) -> Result<(), Status> {
+    match request.event {
+        Some(Event::Stdin(data)) => {
+            run.until(|state| state.stdin.has_room()).await;
+            run.take_stdin(seat, &data)
+        }
+        Some(Event::StdinClosed(_)) => {
+            run.close_stdin(seat);
+            Ok(())
+        }
+        Some(Event::Signal(signal)) => deliver(run, signal),
+        Some(Event::Kill(_)) => {
+            run.kill().map_err(|error| Status::internal(format!("kill: {error}")))
+        }
+        Some(Event::Resize(size)) => resize(run, size),
+        Some(Event::Taken(taken)) => run.taken(seat, taken.offset),
+        Some(Event::Start(_)) => Err(Status::invalid_argument("start stands first and once")),
+        None => Err(Status::invalid_argument("a request without an event")),
+    }
+}
+
+fn deliver(run: &Run, signal: Signal) -> Result<(), Status> {
     if !(1..=LAST_SIGNAL).contains(&signal.number) {
         return Err(Status::invalid_argument(format!("there is no signal {}", signal.number)));
     }
-    send_signal(pidfd, signal.number).map_err(|error| Status::internal(format!("signal: {error}")))
+    run.signal(signal.number).map_err(|error| Status::internal(format!("signal: {error}")))
+}
+
+fn resize(run: &Run, size: v1::TerminalSize) -> Result<(), Status> {
+    let size = TerminalSize::try_from(size)
+        .map_err(|invalid| Status::invalid_argument(invalid.to_string()))?;
+    if !run.has_terminal {
+        return Err(Status::invalid_argument("resize for a command without a terminal"));
+    }
+    run.resize(size).map_err(|error| Status::internal(format!("resize: {error}")))
 }

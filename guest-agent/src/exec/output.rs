@@ -1,119 +1,146 @@
-//! One of the command's output streams on its way to the host.
+//! A command's output on its way into the window.
+
+mod window;
 
 use std::{
-    fs::File,
-    io::{self, ErrorKind, Read},
+    io::{self, ErrorKind},
+    sync::Arc,
 };
 
-use bytes::{BufMut, Bytes, BytesMut};
 use kiln_proto::agent::MAX_CHUNK_BYTES;
 use tokio::{
-    io::AsyncReadExt,
-    net::unix::pipe,
     sync::watch,
-    time::{Duration, Instant, sleep},
+    time::{Duration, Instant, sleep_until},
 };
 
-use super::answers::{Answers, Output};
+pub(super) use self::window::{Chunk, NoSuchOffset, NotSent, Output, Window};
+use super::{pipe::Pipe, run::Run};
 use crate::{kmsg, transport::MAX_WRITE_BYTES};
-
-/// A new chunk is allocated when less than this is left of the old one, so that a command that
-/// writes line by line does not take a chunk for each.
-const MIN_READ_BYTES: usize = 4096;
 
 /// How long a stream of small pieces is left to grow.
 const GATHER: Duration = Duration::from_millis(1);
 
-/// What a stream may do.
+/// What the output may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flow {
-    /// Nothing, until the host knows that the command was started.
+    /// Nothing, until the command is known to be its program.
     Held,
     Open,
-    /// Give what is in the pipe and end: whoever still holds it open cannot be killed.
+    /// Give what is in the pipes and end: whoever still holds them open cannot be killed.
     Closing,
 }
 
-/// Reads as fast as the host takes it, to the pipe's end or until nothing is left when closing.
-/// Returns early when the host is gone.
-pub(super) async fn forward(
-    mut pipe: pipe::Receiver,
-    stream: Output,
-    answers: &Answers,
-    mut flow: watch::Receiver<Flow>,
-) {
+/// One of the command's streams, or its terminal.
+#[derive(Debug)]
+pub(super) struct Source {
+    output: Output,
+    /// `None` when it has ended.
+    pipe: Option<Arc<Pipe>>,
+    pace: Pace,
+}
+
+impl Source {
+    pub(super) fn new(output: Output, pipe: Arc<Pipe>) -> Self {
+        Self { output, pipe: Some(pipe), pace: Pace::default() }
+    }
+
+    /// Never at a stream that there is not.
+    pub(super) fn none(output: Output) -> Self {
+        Self { output, pipe: None, pace: Pace::default() }
+    }
+
+    /// Reads when it is time for more.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(next) = self.pace.next {
+            sleep_until(next).await;
+        }
+        match &self.pipe {
+            Some(pipe) => pipe.read(buffer).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether there may be more.
+    fn take(&mut self, read: io::Result<usize>, data: &[u8], run: &Run) {
+        match read {
+            Ok(0) => self.pipe = None,
+            Ok(length) => {
+                run.push(self.output, &data[..length]);
+                self.pace.keep(length);
+            }
+            Err(error) => {
+                kmsg::error(format_args!("{:?} of a command cannot be read: {error}", self.output));
+                self.pipe = None;
+            }
+        }
+    }
+}
+
+/// Reads as fast as the window takes it, both streams in turn, until both have ended or nothing is
+/// left when closing. Returns early when nobody will ask for it.
+pub(super) async fn pump(mut sources: [Source; 2], run: &Run, mut flow: watch::Receiver<Flow>) {
     // The sender lives as long as we are polled.
     let _ = flow.wait_for(|flow| *flow != Flow::Held).await;
-    let mut buffer = BytesMut::new();
-    let mut pace = Pace::default();
-    loop {
-        if buffer.capacity() < MIN_READ_BYTES {
-            buffer.reserve(MAX_CHUNK_BYTES);
+    // One of each: both are read to, and only one is read from.
+    let (mut near, mut far) = (vec![0; MAX_CHUNK_BYTES], vec![0; MAX_CHUNK_BYTES]);
+    while sources.iter().any(|source| source.pipe.is_some()) {
+        let room = room(run).await;
+        if run.is_abandoned() {
+            return;
         }
-        let mut chunk = (&mut buffer).limit(MAX_CHUNK_BYTES);
-        let read = tokio::select! {
-            read = pipe.read_buf(&mut chunk) => read,
+        let [stdout, stderr] = &mut sources;
+        // At random where both are ready: a flood on one lets the other through.
+        tokio::select! {
+            read = stdout.read(&mut near[..room]) => stdout.take(read, &near, run),
+            read = stderr.read(&mut far[..room]) => stderr.take(read, &far, run),
             _ = flow.wait_for(|flow| *flow == Flow::Closing) => break,
-        };
-        match read {
-            Ok(0) => return,
-            Ok(length) => {
-                if answers.output(stream, buffer.split().freeze()).await.is_err() {
-                    return;
-                }
-                if pace.should_gather(length) {
-                    tokio::select! {
-                        () = sleep(GATHER) => {}
-                        _ = flow.wait_for(|flow| *flow == Flow::Closing) => break,
-                    }
-                }
-            }
-            Err(error) => return failed(stream, &error),
         }
     }
-    match pipe.into_nonblocking_fd() {
-        Ok(pipe) => drain(File::from(pipe), stream, answers).await,
-        Err(error) => failed(stream, &error),
+    for source in &mut sources {
+        drain(source, &mut near, run).await;
     }
+}
+
+/// To the pipe's end, or until it is empty.
+async fn drain(source: &mut Source, buffer: &mut [u8], run: &Run) {
+    while let Some(pipe) = source.pipe.clone() {
+        let room = room(run).await;
+        if run.is_abandoned() {
+            return;
+        }
+        match pipe.read_now(&mut buffer[..room]) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            read => source.take(read, buffer, run),
+        }
+    }
+}
+
+/// Resolves when there is some, or nobody needs it.
+async fn room(run: &Run) -> usize {
+    run.until(|state| state.window.room() > 0 || state.is_abandoned()).await;
+    run.room().min(MAX_CHUNK_BYTES)
 }
 
 /// Whether a command writes much in small pieces.
 #[derive(Debug, Default)]
 struct Pace {
     last: Option<Instant>,
+    /// Not to be read before.
+    next: Option<Instant>,
 }
 
 impl Pace {
     /// Each piece costs the wire the same, whatever its size, and the agent reads faster than most
     /// programs write: a program that keeps writing is given time to fill its pipe. What stands
     /// alone goes out at once.
-    fn should_gather(&mut self, length: usize) -> bool {
+    fn keep(&mut self, length: usize) {
         let now = Instant::now();
         let before = self.last.replace(now);
-        length < MAX_WRITE_BYTES && before.is_some_and(|before| now - before < 2 * GATHER)
+        let gather =
+            length < MAX_WRITE_BYTES && before.is_some_and(|before| now - before < 2 * GATHER);
+        self.next = gather.then_some(now + GATHER);
     }
-}
-
-/// Asks the kernel and not the runtime, whose knowledge of what is readable may be older than the
-/// end of the last process.
-async fn drain(mut pipe: File, stream: Output, answers: &Answers) {
-    let mut buffer = vec![0; MAX_CHUNK_BYTES];
-    loop {
-        match pipe.read(&mut buffer) {
-            Ok(0) => return,
-            Ok(length) => {
-                let chunk = Bytes::copy_from_slice(&buffer[..length]);
-                if answers.output(stream, chunk).await.is_err() {
-                    return;
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-            Err(error) => return failed(stream, &error),
-        }
-    }
-}
-
-fn failed(stream: Output, error: &io::Error) {
-    kmsg::error(format_args!("{stream:?} of a command cannot be read: {error}"));
 }

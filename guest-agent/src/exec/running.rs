@@ -1,47 +1,42 @@
-//! A command from its birth to its answer.
+//! A command from its birth to its end.
 
-use std::{
-    io,
-    os::fd::{AsFd, OwnedFd},
-    time::Duration,
-};
+use std::{io, os::fd::AsFd, sync::Arc, time::Duration};
 
-use kiln_proto::agent::v1::ExecRequest;
 use tokio::{
     net::unix::pipe,
     sync::watch,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
-use tokio_stream::Stream;
-use tonic::Status;
 
 use super::{
-    answers::{Answers, Output},
     born::Born,
     end::{self, Ended},
     input::{self, Stdin},
-    output::{Flow, forward},
+    output::{Flow, Output, Source, pump},
+    pipe::Pipe,
     program::{Program, became_program},
     refusal::{Refusal, Subject},
+    run::{Living, Run, State},
 };
 use crate::{
     command::Command,
     disk_watch::Watching,
-    group::OwnedGroup,
-    process::Cloned,
+    process::{Ends, hang_up, send_signal},
     reaper::{Exit, ExitStatus},
 };
+
+/// How long a terminal's command that nobody will ask for gets to say good-bye: shells write their
+/// history.
+const HANG_UP_LIMIT: Duration = Duration::from_millis(250);
 
 /// A child with its pipes in the runtime's hands. Dropping it kills it.
 #[derive(Debug)]
 pub(super) struct Running {
-    group: OwnedGroup,
-    child: Cloned,
+    living: Arc<Living>,
     exit: Exit,
     report: pipe::Receiver,
     stdin: Stdin,
-    stdout: pipe::Receiver,
-    stderr: pipe::Receiver,
+    sources: [Source; 2],
     at: Instant,
     timeout: Option<Duration>,
     subject: Subject,
@@ -52,40 +47,46 @@ pub(super) struct Running {
 pub(super) enum Cause {
     Exited(ExitStatus),
     TimedOut,
-    /// The host has closed the stream.
+    /// Nobody will ask for it.
     Abandoned,
-    /// The host has broken the protocol.
-    Violated(Status),
     /// The child never became its program.
     NoProgram(Refusal),
 }
 
 impl Running {
     pub(super) fn new(born: Born, command: &Command) -> io::Result<Self> {
-        let Born { group, child, exit, report, ends: (stdin, stdout, stderr), at, subject } = born;
-        let receiver = |pipe: OwnedFd| pipe::Receiver::from_owned_fd(pipe);
+        let Born { group, child, exit, report, ends, at, subject } = born;
+        let (stdin, sources, terminal) = match ends {
+            Ends::Pipes { stdin, stdout, stderr } => {
+                let source = |output, pipe| Ok(Source::new(output, Arc::new(Pipe::reader(pipe)?)));
+                let sources: io::Result<_> = source(Output::Stdout, stdout)
+                    .and_then(|stdout| Ok([stdout, source(Output::Stderr, stderr)?]));
+                let stdin = stdin.map(Pipe::writer).transpose()?;
+                (stdin.map_or(Stdin::None, Stdin::Pipe), sources?, None)
+            }
+            Ends::Terminal { master, slave } => {
+                let terminal = Arc::new(Pipe::both(master)?);
+                let source = Source::new(Output::Stdout, Arc::clone(&terminal));
+                let sources = [source, Source::none(Output::Stderr)];
+                let stdin = Stdin::Terminal(Arc::clone(&terminal));
+                (stdin, sources, Some((terminal, slave)))
+            }
+        };
         Ok(Self {
-            group,
-            child,
+            living: Arc::new(Living { group, child, terminal }),
             exit,
-            report: receiver(report)?,
-            stdin: Stdin::new(stdin)?,
-            stdout: receiver(stdout)?,
-            stderr: receiver(stderr)?,
+            report: pipe::Receiver::from_owned_fd(report)?,
+            stdin,
+            sources,
             at,
             timeout: command.timeout,
             subject,
         })
     }
 
-    pub(super) async fn run(
-        self,
-        requests: impl Stream<Item = Result<ExecRequest, Status>>,
-        answers: Answers,
-        watching: Watching,
-    ) {
-        let Self { group, child, mut exit, report, stdin, stdout, stderr, at, timeout, subject } =
-            self;
+    /// Runs it to its end, whoever listens.
+    pub(super) async fn run(self, run: &Run, watching: Watching) {
+        let Self { living, mut exit, report, stdin, sources, at, timeout, subject } = self;
         let (flow, flowing) = watch::channel(Flow::Held);
         let life = async {
             let work = async {
@@ -95,36 +96,43 @@ impl Running {
                         return Cause::NoProgram(Refusal::from_failure(failure, &subject));
                     }
                 }
-                if answers.started(child.pid.as_raw_pid().unsigned_abs()).await.is_err() {
-                    return Cause::Abandoned;
-                }
+                run.begin(Arc::clone(&living));
                 flow.send_replace(Flow::Open);
-                tokio::select! {
-                    biased;
-                    status = &mut exit => Cause::Exited(end::status(status)),
-                    violation = input::feed(requests, stdin, child.pidfd.as_fd(), &*group) => {
-                        Cause::Violated(violation)
-                    }
-                }
+                Cause::Exited(end::status((&mut exit).await))
             };
             let cause = tokio::select! {
                 biased;
                 cause = work => cause,
                 () = deadline(at, timeout) => Cause::TimedOut,
-                () = answers.closed() => Cause::Abandoned,
+                () = run.until(State::is_abandoned) => Cause::Abandoned,
             };
-            let ended = Ended::bury(&*group, cause, exit, at).await;
+            let cause = match cause {
+                Cause::Abandoned => say_good_bye(&living, &mut exit).await,
+                cause => cause,
+            };
+            let ended = Ended::bury(&*living.group, cause, exit, at).await;
             // Whoever could write has gone, or will not go any more.
             flow.send_replace(Flow::Closing);
             ended
         };
-        let (ended, (), ()) = tokio::join!(
-            life,
-            forward(stdout, Output::Stdout, &answers, flowing.clone()),
-            forward(stderr, Output::Stderr, &answers, flowing.clone()),
-        );
-        ended.tell(answers, &*group, watching).await;
+        let work = async { tokio::join!(life, pump(sources, run, flowing)) };
+        let (ended, ()) = tokio::select! {
+            ended = work => ended,
+            // Never resolves: it ends with the command.
+            () = input::write(stdin, run) => return,
+        };
+        run.end(ended.into_end(&*living.group, watching).await);
     }
+}
+
+/// To a terminal's command. An exit that was seen is the cause: it is told once.
+async fn say_good_bye(living: &Living, exit: &mut Exit) -> Cause {
+    let Some((terminal, _)) = &living.terminal else { return Cause::Abandoned };
+    hang_up(terminal.as_fd());
+    // A process that has ended takes it in silence.
+    let _ = send_signal(living.child.pidfd.as_fd(), libc::SIGHUP);
+    let exited = timeout(HANG_UP_LIMIT, exit).await;
+    exited.map_or(Cause::Abandoned, |status| Cause::Exited(end::status(status)))
 }
 
 /// # Cancel safety

@@ -12,7 +12,10 @@ use rustix::{
     pipe::{PipeFlags, fcntl_setpipe_size, pipe_with},
 };
 
-use super::{Child, start};
+use super::{
+    Child, start,
+    terminal::{Terminal, TerminalSize},
+};
 use crate::user::Identity;
 
 /// Room for the command to go on while the agent waits for more; see `exec::output`.
@@ -30,22 +33,53 @@ pub(crate) struct Image<'a> {
     pub(crate) identity: Identity,
 }
 
+/// What a command has for standard streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Streams {
+    /// `/dev/null` for stdin when there is none.
+    Pipes {
+        stdin: bool,
+    },
+    Terminal(TerminalSize),
+}
+
 /// The child's ends of its standard streams, and the agent's.
 #[derive(Debug)]
 pub(crate) struct Stdio {
-    /// `/dev/null` when `stdin` is `None`.
-    child: [OwnedFd; 3],
-    pub(crate) stdin: Option<OwnedFd>,
-    pub(crate) stdout: OwnedFd,
-    pub(crate) stderr: OwnedFd,
+    /// In their order; with a terminal its one end for all of them.
+    child: Vec<OwnedFd>,
+    ends: Ends,
 }
 
 /// The agent's ends.
-pub(crate) type Ends = (Option<OwnedFd>, OwnedFd, OwnedFd);
+#[derive(Debug)]
+pub(crate) enum Ends {
+    Pipes {
+        stdin: Option<OwnedFd>,
+        stdout: OwnedFd,
+        stderr: OwnedFd,
+    },
+    Terminal {
+        master: OwnedFd,
+        /// The child's end, once more.
+        slave: OwnedFd,
+    },
+}
 
 impl Stdio {
     /// The pipes belong to the user, who may otherwise not open `/dev/stdout`.
-    pub(crate) fn open(with_stdin: bool, identity: &Identity) -> io::Result<Self> {
+    pub(crate) fn open(streams: Streams, identity: &Identity) -> io::Result<Self> {
+        match streams {
+            Streams::Pipes { stdin } => Self::open_pipes(stdin, identity),
+            Streams::Terminal(size) => {
+                let Terminal { master, slave } = Terminal::open(size, identity.uid)?;
+                let child = vec![slave.try_clone()?];
+                Ok(Self { child, ends: Ends::Terminal { master, slave } })
+            }
+        }
+    }
+
+    fn open_pipes(with_stdin: bool, identity: &Identity) -> io::Result<Self> {
         let (child_stdin, stdin) = if with_stdin {
             let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
             (read, Some(write))
@@ -62,14 +96,17 @@ impl Stdio {
         for pipe in stdin.iter().chain([&stdout, &stderr]) {
             fchown(pipe, Some(identity.uid), Some(identity.gid))?;
         }
-        Ok(Self { child: [child_stdin, child_stdout, child_stderr], stdin, stdout, stderr })
+        Ok(Self {
+            child: vec![child_stdin, child_stdout, child_stderr],
+            ends: Ends::Pipes { stdin, stdout, stderr },
+        })
     }
 
     /// Closes the child's ends: the agent must not keep its own pipes open.
     pub(crate) fn into_ends(self) -> Ends {
-        let Self { child, stdin, stdout, stderr } = self;
+        let Self { child, ends } = self;
         drop(child);
-        (stdin, stdout, stderr)
+        ends
     }
 }
 
@@ -91,9 +128,15 @@ impl<'a> Plan<'a> {
         Self { image, stdio, report, argv, environment }
     }
 
-    pub(super) fn child_stdio(&self) -> [BorrowedFd<'_>; 3] {
-        let [stdin, stdout, stderr] = &self.stdio.child;
-        [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]
+    /// The last one stands for those that are missing.
+    pub(super) fn child_stdio(&self) -> [Option<BorrowedFd<'_>>; 3] {
+        let child = &self.stdio.child;
+        let end = |index| child.get(index).or(child.last()).map(OwnedFd::as_fd);
+        [end(0), end(1), end(2)]
+    }
+
+    pub(super) fn has_terminal(&self) -> bool {
+        matches!(self.stdio.ends, Ends::Terminal { .. })
     }
 
     /// Returns only when it failed, with the error in `errno`.

@@ -35,10 +35,16 @@ fn prepare(plan: &Plan<'_>) -> Result<(), Failure> {
     let failed = |errno| Failure::new(Stage::Prepare, errno);
     // Neither the agent's session nor its process group: a signal to group 0 stays in the family.
     setsid().map_err(failed)?;
-    let [stdin, stdout, stderr] = plan.child_stdio();
+    let [Some(stdin), Some(stdout), Some(stderr)] = plan.child_stdio() else {
+        return Err(failed(Errno::BADF));
+    };
     rustix::stdio::dup2_stdin(stdin).map_err(failed)?;
     rustix::stdio::dup2_stdout(stdout).map_err(failed)?;
     rustix::stdio::dup2_stderr(stderr).map_err(failed)?;
+    if plan.has_terminal() {
+        // The new session's own; nobody else has it yet.
+        rustix::process::ioctl_tiocsctty(rustix::stdio::stdin()).map_err(failed)?;
+    }
     keep_only_report(plan.report).map_err(failed)?;
     let identity = &plan.image.identity;
     // Groups first: without uid 0 they can no longer be set. The calls act on this one thread, and

@@ -15,11 +15,11 @@ use super::*;
 use crate::{
     command::Limits,
     disk_watch::DiskWatch,
+    disks::BlockDevices,
     exec::Engine,
     group::{Group, Groups},
-    milestones::Milestones,
-    power::Power,
     reaper::tests::REAPER,
+    service::Greeting,
 };
 
 /// No command may get as far as to ask for a group.
@@ -33,12 +33,10 @@ impl Groups for NoGroups {
 
 fn service() -> Arc<Service> {
     let look = Box::new(|| rustix::fs::statfs("/proc"));
-    let engine = Engine {
-        reaper: Arc::clone(&REAPER),
-        groups: Arc::new(NoGroups),
-        disk_watch: DiskWatch::start(look).unwrap(),
-    };
-    Arc::new(Service::new(engine, Milestones::default(), Power::default()))
+    let watch = DiskWatch::start(look).unwrap();
+    let engine = Engine::new(Arc::clone(&REAPER), Arc::new(NoGroups), watch);
+    let (milestones, power) = Default::default();
+    Arc::new(Service::new(engine, Arc::new(BlockDevices), milestones, power, Greeting::Checked))
 }
 
 fn connection() -> DuplexStream {
@@ -63,6 +61,7 @@ fn hello(protocol_version: u32, entropy: usize, hostname: &str) -> HelloRequest 
         unix_nanos: 0,
         entropy: vec![0; entropy].into(),
         hostname: hostname.to_owned(),
+        secret: vec![7; 32].into(),
     }
 }
 
@@ -71,13 +70,13 @@ async fn another_version_is_refused_and_both_are_named() {
     let refused = client().await.hello(hello(7, 0, "")).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
     assert!(refused.message().contains("version 7"), "{refused:?}");
-    assert!(refused.message().contains("version 1"), "{refused:?}");
+    assert!(refused.message().contains("version 2"), "{refused:?}");
 }
 
 #[tokio::test]
 async fn too_little_entropy_is_no_greeting() {
     let mut client = client().await;
-    assert_eq!(client.hello(hello(1, 31, "kiln")).await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(client.hello(hello(2, 31, "kiln")).await.unwrap_err().code(), Code::InvalidArgument);
     let refused = client.shutdown(ShutdownRequest {}).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
 }
@@ -93,7 +92,7 @@ async fn nothing_comes_before_hello() {
 
 #[tokio::test]
 async fn a_message_that_is_too_large_ends_the_call() {
-    let refused = client().await.hello(hello(1, MAX_MESSAGE_BYTES + 1, "kiln")).await.unwrap_err();
+    let refused = client().await.hello(hello(2, MAX_MESSAGE_BYTES + 1, "kiln")).await.unwrap_err();
     assert_eq!(refused.code(), Code::OutOfRange);
 }
 

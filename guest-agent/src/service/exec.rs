@@ -1,6 +1,6 @@
 //! The stream of one command.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use kiln_proto::agent::v1::{ExecRequest, ExecStart, exec_request::Event};
 use tokio::time::timeout;
@@ -24,17 +24,13 @@ impl Service {
         if self.power.is_going_off() {
             return Err(Status::unavailable("the guest is shutting down"));
         }
-        let permit = Arc::clone(&self.commands).try_acquire_owned().map_err(|_| {
-            Status::resource_exhausted(format!("{} commands run already", super::MAX_COMMANDS))
-        })?;
         let (answers, stream) = Answers::channel();
         let engine = self.engine.clone();
         tokio::spawn(async move {
             match first(&mut requests).await {
-                Ok(start) => engine.run(start, requests, answers).await,
+                Ok(start) => engine.attend(start, requests, answers).await,
                 Err(status) => answers.fail(status).await,
             }
-            drop(permit);
         });
         Ok(ReceiverStream::new(stream))
     }

@@ -1,8 +1,9 @@
-//! The greeting: the guest gets its clock, its randomness and its name.
+//! The greeting: the guest gets its clock, its randomness and its name, and learns whom to trust.
 
 mod clock;
 mod entropy;
 mod hostname;
+mod secret;
 
 use kiln_proto::agent::{
     PROTOCOL_VERSION,
@@ -10,8 +11,19 @@ use kiln_proto::agent::{
 };
 use tonic::Status;
 
+pub(crate) use self::secret::Trust;
+use self::{entropy::Entropy, hostname::Hostname};
 use super::Service;
 use crate::milestones::Milestone;
+
+/// What a greeting does beyond being answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Greeting {
+    /// The guest takes what it is given.
+    Taken,
+    /// The machine is not the agent's: what it is given is checked.
+    Checked,
+}
 
 /// As the host shows it in a job's record.
 const AGENT_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -21,16 +33,23 @@ impl Service {
         &self,
         request: HelloRequest,
     ) -> Result<HelloResponse, Status> {
-        let HelloRequest { protocol_version, unix_nanos, entropy, hostname } = request;
+        let HelloRequest { protocol_version, unix_nanos, entropy, hostname, secret } = request;
         if protocol_version != PROTOCOL_VERSION {
             return Err(Status::failed_precondition(format!(
                 "the host speaks version {protocol_version} of the agent's protocol, \
                  this agent ({AGENT_VERSION}) speaks version {PROTOCOL_VERSION}"
             )));
         }
-        entropy::add(&entropy)?;
-        clock::set(unix_nanos)?;
-        hostname::set(hostname).await?;
+        // Everything is checked before anything is changed, by the secret last: one that came with
+        // a hello that is no good is nobody's.
+        let entropy = Entropy::try_from(&*entropy)?;
+        let hostname = Hostname::try_from(hostname)?;
+        self.trust.show(&secret)?;
+        if self.greeting == Greeting::Taken {
+            entropy.add()?;
+            clock::set(unix_nanos)?;
+            hostname.set().await?;
+        }
         Ok(HelloResponse {
             protocol_version: PROTOCOL_VERSION,
             agent_version: AGENT_VERSION.to_owned(),

@@ -73,10 +73,11 @@ impl Host {
     /// What runs guests here is found out once; later daemons need not try it again.
     fn learn(&self, job: &Job) -> anyhow::Result<()> {
         match &job.machine {
-            Some(machine) => {
+            // A stub runs no guest.
+            Some(machine) if machine.vmm != "stub" => {
                 self.settings.learn(&machine.vmm, &machine.vmm_version, &machine.accelerator)
             }
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 }

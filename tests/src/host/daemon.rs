@@ -1,6 +1,7 @@
 //! The process that is a kilnd.
 
 use std::{
+    ffi::OsString,
     fs::OpenOptions,
     path::Path,
     process::{ExitStatus, Stdio},
@@ -26,21 +27,26 @@ impl Daemon {
     pub(super) fn start(
         program: &[&Path],
         arguments: &[String],
+        environment: &[(String, OsString)],
         directory: &Path,
         log: &Path,
     ) -> anyhow::Result<Self> {
         let open = || OpenOptions::new().create(true).append(true).open(log);
-        // The kernel ends it with us; `setpriv` becomes it, so the process is the same one.
+        // The kernel ends it with us, and it ends its VMs; `setpriv` becomes it, so the process is
+        // the same one.
         let mut command = Command::new("setpriv");
         command
-            .args(["--pdeathsig", "TERM"])
+            .args(["--pdeathsig", "INT"])
             .args(program)
             .args(arguments)
             .env_clear()
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .env("TMPDIR", directory)
             .env("RUST_BACKTRACE", "1")
+            // Of panics, not of errors.
+            .env("RUST_LIB_BACKTRACE", "0")
             .env("RUST_LOG", "info")
+            .envs(environment.iter().cloned())
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(open()?)

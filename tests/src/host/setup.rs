@@ -1,6 +1,8 @@
 //! How a kilnd is started.
 
 use std::{
+    ffi::OsString,
+    fmt::Display,
     fs::Permissions,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -8,28 +10,62 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
+use kiln_faults::Plan;
 
-use super::{Daemon, Host};
-use crate::{Stage, until};
+use super::{Daemon, FAULT_NOTE, Host};
+use crate::{Stage, stub, until};
+
+/// A tebibyte.
+const DISK_MEBIBYTES: &str = "1048576";
 
 /// `--accelerator auto` boots a guest before the daemon listens.
 const START_LIMIT: Duration = Duration::from_secs(180);
 
+/// Whose VMs are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Real,
+    Stub,
+}
+
 #[derive(Debug)]
 pub struct HostSetup<'a> {
     stage: &'a Stage,
+    kind: Kind,
+    /// Of its home, its socket and its log.
+    name: &'static str,
     guest_image: PathBuf,
-    socket: PathBuf,
+    socket: Option<PathBuf>,
     user: Option<&'static str>,
     emulation_allowed: bool,
     accelerator: Option<&'static str>,
+    arguments: Vec<String>,
+    environment: Vec<(String, OsString)>,
 }
 
 impl<'a> HostSetup<'a> {
-    pub(crate) fn new(stage: &'a Stage) -> Self {
-        let guest_image = stage.settings().guest_image.clone();
-        let socket = stage.directory().join("kilnd.sock");
-        Self { stage, guest_image, socket, user: None, emulation_allowed: true, accelerator: None }
+    pub(crate) fn new(stage: &'a Stage, kind: Kind) -> Self {
+        Self {
+            stage,
+            kind,
+            name: "kilnd",
+            guest_image: match kind {
+                Kind::Real => stage.settings().guest_image.clone(),
+                Kind::Stub => stage.directory().join("image"),
+            },
+            socket: None,
+            user: None,
+            emulation_allowed: true,
+            accelerator: None,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+        }
+    }
+
+    /// Another daemon than the story's first, with a home of its own.
+    #[must_use]
+    pub fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
     }
 
     #[must_use]
@@ -39,7 +75,7 @@ impl<'a> HostSetup<'a> {
 
     #[must_use]
     pub fn socket(self, path: &Path) -> Self {
-        Self { socket: path.to_owned(), ..self }
+        Self { socket: Some(path.to_owned()), ..self }
     }
 
     #[must_use]
@@ -59,6 +95,56 @@ impl<'a> HostSetup<'a> {
         Self { accelerator: Some(name), ..self }
     }
 
+    /// A flag of kilnd's and its value.
+    #[must_use]
+    pub fn flag(mut self, name: &str, value: impl Display) -> Self {
+        self.arguments.extend([name.to_owned(), value.to_string()]);
+        self
+    }
+
+    /// A stub host's budget of memory, in MiB, where that of the machine would let too few of them
+    /// run: their guests have none.
+    #[must_use]
+    pub fn stub_memory(mut self, mebibytes: u64) -> Self {
+        self.environment.push((stub::MEMORY.to_owned(), mebibytes.to_string().into()));
+        self
+    }
+
+    /// It kills itself when it comes to this point for the `count`th time. Of a stub host alone,
+    /// or of one with [`faulty`](Self::faulty).
+    #[must_use]
+    pub fn dies_at(mut self, point: &str, count: usize) -> Self {
+        self.environment.push(("KILN_FAULT".to_owned(), format!("{point}#{count}").into()));
+        self
+    }
+
+    /// Who dies there: `daemon`, as when this is not said, `supervisors` or `both`.
+    #[must_use]
+    pub fn victims(mut self, name: &str) -> Self {
+        self.environment.push(("KILN_FAULT_VICTIMS".to_owned(), name.into()));
+        self
+    }
+
+    /// Real guests, run by the daemon that can be told to die.
+    #[must_use]
+    pub fn faulty(self) -> Self {
+        self.flag("--driver", "qemu")
+    }
+
+    /// With faults in the way of what it writes.
+    pub fn plan(mut self, plan: &Plan) -> anyhow::Result<Self> {
+        let file = self.stage.directory().join(format!("{}.plan", self.name));
+        for (name, value) in plan.arm(&self.stage.settings().faults, &file)? {
+            self.environment.push((name.to_owned(), value));
+        }
+        Ok(self)
+    }
+
+    /// Where its daemon lives.
+    pub fn home(&self) -> PathBuf {
+        self.stage.directory().join(if self.name == "kilnd" { "home" } else { self.name })
+    }
+
     /// Comes back when it answers.
     pub async fn start(self) -> anyhow::Result<Host> {
         let mut host = self.launch()?;
@@ -69,9 +155,20 @@ impl<'a> HostSetup<'a> {
             Ok(host.list_jobs().await.ok().map(drop))
         })
         .await?;
-        let instance = std::fs::read_to_string(host.home.join("instance"))?;
-        self.stage.mark(instance.trim());
+        self.mark()?;
         Ok(host)
+    }
+
+    /// For a kilnd that is about to die: comes back at once.
+    pub fn doomed(self) -> anyhow::Result<Host> {
+        self.launch()
+    }
+
+    /// What bears its instance's name belongs to the story.
+    fn mark(&self) -> anyhow::Result<()> {
+        let instance = std::fs::read_to_string(self.home().join("instance"))?;
+        self.stage.mark(instance.trim());
+        Ok(())
     }
 
     /// For a kilnd that must not start: what it says. It must leave no socket behind.
@@ -85,39 +182,64 @@ impl<'a> HostSetup<'a> {
     }
 
     fn log(&self) -> PathBuf {
-        self.stage.directory().join("kilnd.log")
+        self.stage.directory().join(format!("{}.log", self.name))
     }
 
     fn launch(&self) -> anyhow::Result<Host> {
         let settings = self.stage.settings();
         let directory = self.stage.directory();
-        let (home, socket) = (directory.join("home"), self.socket.clone());
-        let accelerator = self.accelerator.unwrap_or_else(|| settings.accelerator());
+        let home = self.home();
+        let socket = directory.join(format!("{}.sock", self.name));
+        let socket = self.socket.clone().unwrap_or(socket);
+        let is_real = self.kind == Kind::Real;
         let mut arguments = Vec::new();
-        for (flag, value) in [
-            ("--home", home.as_path()),
-            ("--socket", &socket),
-            ("--guest-image", &self.guest_image),
-            ("--vhost-device-vsock", &settings.vhost_device_vsock),
-            ("--accelerator", Path::new(accelerator)),
-        ] {
-            arguments.extend([flag.to_owned(), value.display().to_string()]);
+        let mut flag = |name: &str, value: &Path| {
+            arguments.extend([name.to_owned(), value.display().to_string()]);
+        };
+        flag("--home", &home);
+        flag("--socket", &socket);
+        flag("--guest-image", &self.guest_image);
+        if is_real {
+            let accelerator = self.accelerator.unwrap_or_else(|| settings.accelerator());
+            flag("--vhost-device-vsock", &settings.vhost_device_vsock);
+            flag("--accelerator", Path::new(accelerator));
+        } else {
+            if !self.guest_image.exists() {
+                stub::make_image(&self.guest_image)?;
+            }
+            flag("--switches", &self.stage.switches());
         }
-        if self.emulation_allowed {
+        if is_real && self.emulation_allowed {
             arguments.push("--allow-emulation".to_owned());
         }
+        arguments.extend(self.arguments.iter().cloned());
+        if !self.arguments.iter().any(|argument| argument == "--disk") {
+            // Sparse disks, hardly written: how many run at once is not to hang on what the
+            // machine has free.
+            arguments.extend(["--disk", DISK_MEBIBYTES].map(str::to_owned));
+        }
         let copy = directory.join("kilnd");
+        let own = if is_real && !self.is_faulty() { &settings.kilnd } else { &settings.kilnd_stub };
         let mut program = Vec::new();
         if let Some(user) = self.user {
             // Where the build lies may be closed to others.
-            std::fs::copy(&settings.kilnd, &copy)?;
+            std::fs::copy(own, &copy)?;
             std::fs::set_permissions(directory, Permissions::from_mode(0o711))?;
             program.extend(["setpriv", "--reuid", user, "--clear-groups"].map(Path::new));
             program.push(&copy);
         } else {
-            program.push(&settings.kilnd);
+            program.push(own);
         }
-        let daemon = Daemon::start(&program, &arguments, directory, &self.log())?;
+        let note = home.with_extension(FAULT_NOTE);
+        if note.exists() {
+            std::fs::remove_file(note)?;
+        }
+        let daemon =
+            Daemon::start(&program, &arguments, &self.environment, directory, &self.log())?;
         Ok(Host { settings: settings.clone(), daemon, home, socket })
+    }
+
+    fn is_faulty(&self) -> bool {
+        self.arguments.iter().any(|argument| argument == "--driver")
     }
 }

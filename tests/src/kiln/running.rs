@@ -57,6 +57,13 @@ impl Running {
         kill_process(id, signal).context("signalling kiln")
     }
 
+    /// Writes to a stdin that is held.
+    pub async fn feed(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        let stdin = self.held_stdin.as_mut().context("stdin is not held")?;
+        stdin.write_all(bytes).await?;
+        Ok(stdin.flush().await?)
+    }
+
     /// The end of a stdin that was held.
     pub fn close_stdin(&mut self) {
         self.held_stdin = None;

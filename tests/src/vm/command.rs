@@ -31,6 +31,10 @@ impl<'a> VmCommand<'a> {
             pids: 0,
             timeout: None,
             start_limit: LIMIT,
+            id: None,
+            output_offset: 0,
+            stdin_sent: Some(0),
+            terminal: None,
         };
         Self { guest, command, stdin: Vec::new() }
     }
@@ -100,7 +104,7 @@ impl<'a> VmCommand<'a> {
             let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
             loop {
                 match output.next().await? {
-                    ExecEvent::Started { .. } => {}
+                    ExecEvent::Started { .. } | ExecEvent::StdinTaken { .. } => {}
                     ExecEvent::Stdout(bytes) => stdout.extend_from_slice(&bytes),
                     ExecEvent::Stderr(bytes) => stderr.extend_from_slice(&bytes),
                     ExecEvent::Refused { reason, message } => {

@@ -36,7 +36,7 @@ async fn a_guest_that_panics_is_told_apart(stage: &Stage) -> anyhow::Result<()> 
     };
     let error = error.explained_by(vm.machine(), Duration::from_secs(60)).await.to_string();
     assert!(error.contains("reset itself"), "{error}");
-    let console = vm.machine().serial().text();
+    let console = vm.machine().serial().await.text();
     assert!(
         console.contains("sysrq triggered crash"),
         "the console's words are missing: {console}"

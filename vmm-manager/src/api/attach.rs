@@ -1,105 +1,198 @@
-//! One attached client: its stdin to the job, the job's output and changes to it.
+//! `AttachJob`: one client's stdin to the job, and the job's log to the client.
+//!
+//! ```text
+//! requests ──▶ input ──▶ the job's side          changes of the job ─┐
+//!                                                       pinned log ──┼──▶ answers
+//!                                          what is said of stdin ────┘
+//! ```
+//!
+//! *Happy path*: attached, the log is read from the client's offset on and waits for it, and the
+//! job's end closes the stream. *Failure paths*: the client goes, and the log waits for as long as
+//! the job does; another takes the place, and this one gets ABORTED; the job has ended before the
+//! client came back, and it gets the rest.
+
+mod input;
+mod output;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use kiln_proto::v1::{self, attach_job_request, attach_job_response::Event};
-use tokio::{sync::mpsc, task::JoinSet};
+use kiln_proto::v1::{self, attach_job_response::Event};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 use tonic::{Status, Streaming};
 
-use super::{field::InvalidField, outgoing};
+use self::output::Output;
+use super::{
+    caller::Caller,
+    incoming,
+    jobs::{Answers, JobApi, answers},
+    outgoing, status,
+};
 use crate::{
-    job::Work,
-    store::{Attachment, JobHandle},
+    job::{Job, Work},
+    log::LogEvent,
+    output::Reading,
+    store::{AttachRefusal, Attached, ClientReports, JobHandle, Presence, Report},
     stream::Stream,
 };
 
-type Answers = mpsc::Sender<Result<v1::AttachJobResponse, Status>>;
-
-/// Ends when the job has ended and everything it wrote has been sent, or the client is gone.
-pub(super) async fn serve(
-    handle: Arc<JobHandle>,
-    attachment: Attachment,
-    requests: Streaming<v1::AttachJobRequest>,
-    answers: Answers,
-) {
-    let Attachment { stdin, mut output } = attachment;
-    let Work::Exec(exec) = &handle.spec().work;
-    // A task of its own: a command that does not read must not hold up its output. It ends with
-    // this one.
-    let mut input = JoinSet::new();
-    input.spawn(forward(requests, exec.stdin.then_some(stdin)));
-    let mut changes = handle.watch();
-    if send_job(&handle, &answers).await.is_err() {
-        return;
-    }
-    let mut flowing = true;
-    loop {
-        let sent = tokio::select! {
-            // Output first: the job's end is told behind the last byte, whose channel the job
-            // lets go of before it publishes its end.
-            biased;
-            chunk = output.recv(), if flowing => match chunk {
-                Some((stream, data)) => answers.send(Ok(chunk_of(stream, data))).await.is_ok(),
-                None => { flowing = false; true }
-            },
-            Some(refused) = input.join_next() => match refused {
-                Ok(Err(status)) => { let _ = answers.send(Err(status)).await; false }
-                Ok(Ok(())) | Err(_) => true,
-            },
-            changed = changes.changed(), if !ended(&changes) => {
-                changed.is_ok() && (ended(&changes) || send_job(&handle, &answers).await.is_ok())
-            }
-            () = answers.closed() => false,
+impl JobApi {
+    pub(super) async fn attach(
+        &self,
+        caller: &Caller,
+        mut requests: Streaming<v1::AttachJobRequest>,
+    ) -> Result<Answers<v1::AttachJobResponse>, Status> {
+        let (id, offset) = incoming::attach(requests.message().await?)?;
+        let reading = self.parts.outputs.reading(&id);
+        let handle = self.find(caller, &id).await?;
+        let attached = match handle.attach_point().attach() {
+            Ok(attached) => Some(attached),
+            // It ended while its client was away: what is left is to be read.
+            Err(AttachRefusal::Ended) if handle.attach_point().is_asked() => None,
+            Err(refusal) => return Err(status::attach(refusal)),
         };
-        if !sent {
-            return;
-        }
-        if !flowing && ended(&changes) {
-            let _ = send_job(&handle, &answers).await;
-            return;
-        }
+        let (answers, stream) = answers();
+        let client = Client {
+            api: self.clone(),
+            handle,
+            answers,
+            output: Output::new(offset),
+            _reading: reading,
+        };
+        tokio::spawn(client.serve(attached, requests));
+        Ok(stream)
     }
 }
 
-fn ended(changes: &tokio::sync::watch::Receiver<crate::job::Job>) -> bool {
+struct Client {
+    api: JobApi,
+    handle: Arc<JobHandle>,
+    answers: mpsc::Sender<Result<v1::AttachJobResponse, Status>>,
+    output: Output,
+    _reading: Reading,
+}
+
+/// The client is gone, or has been told the last thing.
+struct Over;
+
+impl Client {
+    async fn serve(
+        mut self,
+        attached: Option<Attached>,
+        requests: Streaming<v1::AttachJobRequest>,
+    ) {
+        // A task of its own: a command that does not read must not hold up its output. It ends with
+        // this one.
+        let mut input = JoinSet::new();
+        let mut reports = None;
+        if let Some(attached) = attached {
+            let Work::Exec(exec) = &self.handle.spec().work;
+            let takes = input::Takes { stdin: exec.stdin, terminal: exec.terminal.is_some() };
+            input.spawn(input::forward(requests, attached.input, takes));
+            reports = Some(attached.reports);
+        }
+        let Over = self.converse(&mut input, &mut reports).await;
+        self.leave(reports);
+    }
+
+    /// Until the job's end has been told, or nobody listens.
+    async fn converse(
+        &mut self,
+        input: &mut JoinSet<Result<(), Status>>,
+        reports: &mut Option<ClientReports>,
+    ) -> Over {
+        let mut changes = self.handle.watch();
+        if let Err(over) = self.tell_job().await {
+            return over;
+        }
+        loop {
+            let told = tokio::select! {
+                biased;
+                () = self.answers.closed() => Err(Over),
+                report = said(reports) => self.tell_report(report).await,
+                Some(refused) = input.join_next() => match refused {
+                    Ok(Err(status)) => self.fail(status).await,
+                    Ok(Ok(())) | Err(_) => Ok(()),
+                },
+                // The job's end is told behind the last byte, and the log ends before the job.
+                event = self.output.next(&self.api, &self.handle) => match event {
+                    Ok(Some(event)) => self.tell(event_of(event)).await,
+                    Ok(None) => Ok(()),
+                    Err(status) => self.fail(status).await,
+                },
+                changed = changes.changed(), if !ended(&changes) => match changed {
+                    Ok(()) if ended(&changes) => Ok(()),
+                    Ok(()) => self.tell_job().await,
+                    Err(_) => Err(Over),
+                },
+            };
+            if let Err(over) = told {
+                return over;
+            }
+            if self.output.is_over() && ended(&changes) {
+                let _ = self.tell_job().await;
+                return Over;
+            }
+        }
+    }
+
+    /// A client that is expected back has its place in the log kept, so that nothing is dropped that
+    /// it has not read.
+    fn leave(self, reports: Option<ClientReports>) {
+        let was_attached = reports.is_some();
+        drop(reports);
+        if let Presence::Expected { until } = self.handle.attach_point().presence()
+            && was_attached
+        {
+            self.output.hold(until);
+        }
+    }
+
+    async fn tell_job(&self) -> Result<(), Over> {
+        self.tell(Event::Job(outgoing::job(&self.handle.snapshot()))).await
+    }
+
+    async fn tell_report(&self, report: Report) -> Result<(), Over> {
+        match report {
+            Report::StdinReady { offset } => {
+                self.tell(Event::StdinReady(v1::StdinTaken { offset })).await
+            }
+            Report::StdinTaken { offset } => {
+                self.tell(Event::StdinTaken(v1::StdinTaken { offset })).await
+            }
+            Report::Replaced => self.fail(status::replaced()).await,
+            Report::Interrupted => self.fail(status::interrupted()).await,
+        }
+    }
+
+    async fn tell(&self, event: Event) -> Result<(), Over> {
+        let answer = v1::AttachJobResponse { event: Some(event) };
+        self.answers.send(Ok(answer)).await.map_err(|_| Over)
+    }
+
+    async fn fail(&self, status: Status) -> Result<(), Over> {
+        let _ = self.answers.send(Err(status)).await;
+        Err(Over)
+    }
+}
+
+async fn said(reports: &mut Option<ClientReports>) -> Report {
+    match reports {
+        Some(reports) => reports.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn ended(changes: &watch::Receiver<Job>) -> bool {
     changes.borrow().has_ended()
 }
 
-async fn send_job(handle: &JobHandle, answers: &Answers) -> Result<(), ()> {
-    let event = Some(Event::Job(outgoing::job(&handle.snapshot())));
-    answers.send(Ok(v1::AttachJobResponse { event })).await.map_err(|_| ())
-}
-
-fn chunk_of(stream: Stream, data: Bytes) -> v1::AttachJobResponse {
-    let event = match stream {
-        Stream::Stdout => Event::Stdout(data),
-        Stream::Stderr => Event::Stderr(data),
-    };
-    v1::AttachJobResponse { event: Some(event) }
-}
-
-/// Carries stdin until its end. What comes after that end, or to a job without stdin, is refused.
-async fn forward(
-    mut requests: Streaming<v1::AttachJobRequest>,
-    mut stdin: Option<mpsc::Sender<Bytes>>,
-) -> Result<(), Status> {
-    // An error here is the client's stream breaking, which its answers' channel tells too.
-    while let Ok(Some(request)) = requests.message().await {
-        match (request.event, &stdin) {
-            (Some(attach_job_request::Event::Stdin(bytes)), Some(open)) => {
-                // When nobody takes it, the command is over or reads no more: let it run dry.
-                let _ = open.send(bytes).await;
-            }
-            (Some(attach_job_request::Event::Stdin(_)), None) => {
-                return Err(InvalidField::new("stdin", "the job keeps no stdin open").into());
-            }
-            (Some(attach_job_request::Event::StdinClosed(_)), _) => stdin = None,
-            (Some(attach_job_request::Event::Id(_)), _) => {
-                return Err(InvalidField::new("id", "comes first, and only first").into());
-            }
-            (None, _) => return Err(InvalidField::new("event", "is missing").into()),
-        }
+fn event_of(event: LogEvent) -> Event {
+    match event {
+        LogEvent::Chunk { stream: Stream::Stdout, data, .. } => Event::Stdout(data),
+        LogEvent::Chunk { stream: Stream::Stderr, data, .. } => Event::Stderr(data),
+        LogEvent::Gap { offset, dropped_bytes } => Event::Gap(v1::LogGap { offset, dropped_bytes }),
     }
-    Ok(())
 }

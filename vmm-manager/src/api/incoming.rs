@@ -1,9 +1,15 @@
 //! From the wire to the domain: everything is checked here and nowhere else.
 
+mod disk;
 mod exec;
+mod key;
+mod live;
+mod output;
+mod page;
 mod project;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
+mod upload;
 
 use std::time::Duration;
 
@@ -12,7 +18,15 @@ use kiln_proto::v1;
 use super::field::InvalidField;
 use crate::job::{JobId, JobSpec, Work};
 
-pub(super) use project::{listed_project, project};
+pub(super) use self::{
+    exec::exec,
+    key::idempotency_key,
+    live::{attach, exec_in_job, signal, terminal_size},
+    output::{OutputRequest, read_output},
+    page::{Page, page},
+    project::{listed_project, project},
+    upload::{UploadRequest, upload_start},
+};
 
 const DEFAULT_MEMORY_BYTES: u64 = 512 << 20;
 const DEFAULT_DISK_BYTES: u64 = 10 << 30;
@@ -24,15 +38,38 @@ const LEAST_DISK_BYTES: u64 = 16 << 20;
 const MOST_DISK_BYTES: u64 = 16 << 40;
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 3600);
 
-pub(super) fn job_id(id: &str) -> Result<JobId, InvalidField> {
-    id.parse().map_err(|error| InvalidField::new("id", error))
+/// `CreateJob`: whose key, which project, what.
+#[derive(Debug)]
+pub(super) struct NewJob {
+    pub(super) project: String,
+    pub(super) key: Option<String>,
+    pub(super) spec: JobSpec,
+}
+
+pub(super) fn new_job(request: v1::CreateJobRequest) -> Result<NewJob, InvalidField> {
+    let v1::CreateJobRequest { project, spec, idempotency_key } = request;
+    let project = self::project(&project)?;
+    let key = self::idempotency_key(idempotency_key)?;
+    Ok(NewJob { project, key, spec: job_spec(spec)? })
+}
+
+/// `at` is where the request has it.
+pub(super) fn job_id(at: &str, id: &str) -> Result<JobId, InvalidField> {
+    id.parse().map_err(|error| InvalidField::new(at, error))
 }
 
 pub(super) fn job_spec(spec: Option<v1::JobSpec>) -> Result<JobSpec, InvalidField> {
     let spec = spec.ok_or_else(|| InvalidField::new("spec", "is missing"))?;
-    let v1::JobSpec { cpus, memory_bytes, disk_bytes, timeout, attach, work } = spec;
+    let v1::JobSpec { cpus, memory_bytes, disk_bytes, timeout, attach, work, inputs, outputs } =
+        spec;
     let work = match work {
-        Some(v1::job_spec::Work::Exec(exec)) => Work::Exec(exec::exec(exec, attach)?),
+        Some(v1::job_spec::Work::Exec(exec)) => {
+            if exec.stdin && !attach {
+                let problem = "needs `spec.attach`, where it comes from";
+                return Err(InvalidField::new("spec.exec.stdin", problem));
+            }
+            Work::Exec(self::exec("spec.exec", exec)?)
+        }
         None => {
             return Err(InvalidField::new("spec.work", "is missing; name what the job shall do"));
         }
@@ -55,6 +92,8 @@ pub(super) fn job_spec(spec: Option<v1::JobSpec>) -> Result<JobSpec, InvalidFiel
         timeout: timeout.map(self::timeout).transpose()?,
         attach,
         work,
+        inputs: disk::inputs(inputs)?,
+        outputs: disk::outputs(outputs)?,
     })
 }
 

@@ -1,69 +1,95 @@
-//! `kiln.v1.JobService`.
+//! `kiln.v1.JobService`: who calls, and which call it is.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use kiln_proto::v1::{self, job_service_server::JobService};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{attach, caller::Caller, field::InvalidField, incoming, outgoing};
+use super::{
+    caller::Caller,
+    incoming::{self, Page},
+    outgoing, status, watch,
+};
 use crate::{
-    job::Owner,
+    job::JobId,
+    output::Outputs,
     scheduler::Scheduler,
-    store::{CancelReason, JobHandle, Store},
+    source::Sources,
+    store::{JobHandle, Store},
 };
 
 /// Answers in flight to one reader.
 const DEPTH: usize = 4;
-const DEFAULT_PAGE: usize = 100;
-const MOST_PAGE: usize = 1000;
+
+/// What the API is made of.
+#[derive(Clone, Debug)]
+pub struct JobApiParts {
+    pub scheduler: Arc<Scheduler>,
+    pub store: Arc<Store>,
+    pub sources: Sources,
+    pub outputs: Outputs,
+    /// In which each job has a directory, with its log.
+    pub jobs: PathBuf,
+    /// Of the outputs of all ended jobs together: no job may ask for more.
+    pub most_output_bytes: u64,
+}
 
 #[derive(Clone, Debug)]
 pub struct JobApi {
-    scheduler: Arc<Scheduler>,
-    store: Arc<Store>,
+    pub(super) parts: Arc<JobApiParts>,
+}
+
+pub(super) type Answers<T> = ReceiverStream<Result<T, Status>>;
+
+/// The two ends of a stream of answers: a client that does not read holds up its call alone.
+pub(super) fn answers<T>() -> (mpsc::Sender<Result<T, Status>>, Answers<T>) {
+    let (answers, receiver) = mpsc::channel(DEPTH);
+    (answers, ReceiverStream::new(receiver))
 }
 
 impl JobApi {
-    pub fn new(scheduler: Arc<Scheduler>, store: Arc<Store>) -> Self {
-        Self { scheduler, store }
+    pub fn new(parts: JobApiParts) -> Self {
+        Self { parts: Arc::new(parts) }
     }
 
-    fn find(&self, caller: &Caller, id: &str) -> Result<Arc<JobHandle>, Status> {
-        let id = incoming::job_id(id)?;
-        self.store
-            .find(&caller.tenant, &id)
+    pub(super) async fn find(&self, caller: &Caller, id: &JobId) -> Result<Arc<JobHandle>, Status> {
+        let found = self.parts.store.find(&caller.tenant, id).await;
+        found
+            .map_err(|error| status::store(&error))?
             .ok_or_else(|| Status::not_found(format!("there is no job {id}")))
     }
-}
 
-type Answers<T> = ReceiverStream<Result<T, Status>>;
+    pub(super) fn directory(&self, job: &JobId) -> PathBuf {
+        self.parts.jobs.join(job.as_str())
+    }
+}
 
 #[tonic::async_trait]
 impl JobService for JobApi {
     type WatchJobStream = Answers<v1::WatchJobResponse>;
     type ReadLogStream = Answers<v1::ReadLogResponse>;
     type AttachJobStream = Answers<v1::AttachJobResponse>;
+    type ExecInJobStream = Answers<v1::ExecInJobResponse>;
+    type ReadOutputStream = Answers<v1::ReadOutputResponse>;
 
     async fn create_job(
         &self,
         request: Request<v1::CreateJobRequest>,
     ) -> Result<Response<v1::CreateJobResponse>, Status> {
         let caller = Caller::of(&request)?;
-        let v1::CreateJobRequest { project, spec } = request.into_inner();
-        let project = incoming::project(&project)?;
-        let spec = incoming::job_spec(spec)?;
-        let owner = Owner { tenant: caller.tenant, project };
-        let handle = self.scheduler.submit(owner, spec).map_err(InvalidField::from)?;
-        let job = Some(outgoing::job(&handle.snapshot()));
-        Ok(Response::new(v1::CreateJobResponse { job }))
+        let job = self.create(caller, request.into_inner()).await?;
+        Ok(Response::new(v1::CreateJobResponse { job: Some(outgoing::job(&job)) }))
     }
 
     async fn get_job(
         &self,
         request: Request<v1::GetJobRequest>,
     ) -> Result<Response<v1::GetJobResponse>, Status> {
-        let handle = self.find(&Caller::of(&request)?, &request.get_ref().id)?;
+        let caller = Caller::of(&request)?;
+        let id = incoming::job_id("id", &request.get_ref().id)?;
+        let handle = self.find(&caller, &id).await?;
         let job = Some(outgoing::job(&handle.snapshot()));
         Ok(Response::new(v1::GetJobResponse { job }))
     }
@@ -73,26 +99,13 @@ impl JobService for JobApi {
         request: Request<v1::ListJobsRequest>,
     ) -> Result<Response<v1::ListJobsResponse>, Status> {
         let caller = Caller::of(&request)?;
-        let v1::ListJobsRequest { project, page_size, page_token } = request.into_inner();
-        let project = incoming::listed_project(&project)?;
-        let after = match page_token.as_str() {
-            "" => None,
-            token => Some(token.parse().map_err(|_| {
-                InvalidField::new("page_token", "is none that an earlier page ended with")
-            })?),
-        };
-        let limit = match usize::try_from(page_size) {
-            Ok(0) | Err(_) => DEFAULT_PAGE,
-            Ok(size) if size <= MOST_PAGE => size,
-            Ok(_) => {
-                return Err(InvalidField::new("page_size", format!("is above {MOST_PAGE}")).into());
-            }
-        };
+        let Page { project, after, size } = incoming::page(request.into_inner())?;
         // One more than asked for tells whether there is a next page.
-        let mut jobs =
-            self.store.list(&caller.tenant, project.as_deref(), after.as_ref(), limit + 1);
-        let more = jobs.len() > limit;
-        jobs.truncate(limit);
+        let jobs =
+            self.parts.store.list(&caller.tenant, project.as_deref(), after.as_ref(), size + 1);
+        let mut jobs = jobs.await.map_err(|error| status::store(&error))?;
+        let more = jobs.len() > size;
+        jobs.truncate(size);
         let last = jobs.last().filter(|_| more);
         let next_page_token = last.map(|job| job.id.to_string()).unwrap_or_default();
         let jobs = jobs.iter().map(outgoing::job).collect();
@@ -103,56 +116,17 @@ impl JobService for JobApi {
         &self,
         request: Request<v1::WatchJobRequest>,
     ) -> Result<Response<Self::WatchJobStream>, Status> {
-        let handle = self.find(&Caller::of(&request)?, &request.get_ref().id)?;
-        let (answers, receiver) = tokio::sync::mpsc::channel(DEPTH);
-        tokio::spawn(async move {
-            let mut changes = handle.watch();
-            loop {
-                // Marked as seen before the look, so no change between the two is missed.
-                changes.mark_unchanged();
-                let job = handle.snapshot();
-                let answer = v1::WatchJobResponse { job: Some(outgoing::job(&job)) };
-                if answers.send(Ok(answer)).await.is_err() || job.has_ended() {
-                    return;
-                }
-                tokio::select! {
-                    changed = changes.changed() => if changed.is_err() { return },
-                    () = answers.closed() => return,
-                }
-            }
-        });
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        let caller = Caller::of(&request)?;
+        let id = incoming::job_id("id", &request.get_ref().id)?;
+        Ok(Response::new(watch::watch(self.find(&caller, &id).await?)))
     }
 
     async fn read_log(
         &self,
         request: Request<v1::ReadLogRequest>,
     ) -> Result<Response<Self::ReadLogStream>, Status> {
-        let handle = self.find(&Caller::of(&request)?, &request.get_ref().id)?;
-        let v1::ReadLogRequest { id: _, offset, follow } = request.into_inner();
-        let (answers, receiver) = tokio::sync::mpsc::channel(DEPTH);
-        tokio::spawn(async move {
-            let mut reader = handle.log().read_from(offset);
-            loop {
-                let next = async {
-                    if follow { reader.next_followed().await } else { reader.next_stored().await }
-                };
-                let next = tokio::select! {
-                    next = next => next,
-                    () = answers.closed() => return,
-                };
-                let answer = match next {
-                    Ok(None) => return,
-                    Ok(Some(event)) => Ok(outgoing::log_event(event)),
-                    Err(error) => Err(Status::data_loss(format!("the log is damaged: {error}"))),
-                };
-                let last = answer.is_err();
-                if answers.send(answer).await.is_err() || last {
-                    return;
-                }
-            }
-        });
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        let caller = Caller::of(&request)?;
+        Ok(Response::new(self.log(&caller, request.into_inner()).await?))
     }
 
     async fn attach_job(
@@ -160,26 +134,40 @@ impl JobService for JobApi {
         request: Request<Streaming<v1::AttachJobRequest>>,
     ) -> Result<Response<Self::AttachJobStream>, Status> {
         let caller = Caller::of(&request)?;
-        let mut requests = request.into_inner();
-        let first = requests.message().await?.and_then(|request| request.event);
-        let Some(v1::attach_job_request::Event::Id(id)) = first else {
-            return Err(InvalidField::new("id", "must come first").into());
-        };
-        let handle = self.find(&caller, &id)?;
-        let attachment =
-            handle.attach().map_err(|error| Status::failed_precondition(error.to_string()))?;
-        let (answers, receiver) = tokio::sync::mpsc::channel(DEPTH);
-        tokio::spawn(attach::serve(handle, attachment, requests, answers));
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        Ok(Response::new(self.attach(&caller, request.into_inner()).await?))
+    }
+
+    async fn exec_in_job(
+        &self,
+        request: Request<Streaming<v1::ExecInJobRequest>>,
+    ) -> Result<Response<Self::ExecInJobStream>, Status> {
+        let caller = Caller::of(&request)?;
+        Ok(Response::new(self.exec(&caller, request.into_inner()).await?))
+    }
+
+    async fn upload_source(
+        &self,
+        request: Request<Streaming<v1::UploadSourceRequest>>,
+    ) -> Result<Response<v1::UploadSourceResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        Ok(Response::new(self.upload(caller, request.into_inner()).await?))
+    }
+
+    async fn read_output(
+        &self,
+        request: Request<v1::ReadOutputRequest>,
+    ) -> Result<Response<Self::ReadOutputStream>, Status> {
+        let caller = Caller::of(&request)?;
+        Ok(Response::new(self.output(&caller, request.into_inner()).await?))
     }
 
     async fn cancel_job(
         &self,
         request: Request<v1::CancelJobRequest>,
     ) -> Result<Response<v1::CancelJobResponse>, Status> {
-        let handle = self.find(&Caller::of(&request)?, &request.get_ref().id)?;
-        handle.cancel(CancelReason::Asked);
-        let job = Some(outgoing::job(&handle.snapshot()));
-        Ok(Response::new(v1::CancelJobResponse { job }))
+        let caller = Caller::of(&request)?;
+        let id = incoming::job_id("id", &request.get_ref().id)?;
+        let job = self.cancel(self.find(&caller, &id).await?).await?;
+        Ok(Response::new(v1::CancelJobResponse { job: Some(outgoing::job(&job)) }))
     }
 }

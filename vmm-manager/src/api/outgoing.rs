@@ -7,17 +7,37 @@ use std::time::SystemTime;
 use kiln_proto::v1;
 
 use crate::{
-    job::{Failure, FailureClass, Job, MachineRecord, Outcome, Phase, PhaseTime, State},
+    job::{
+        ExitStatus, Failure, FailureClass, Job, MachineRecord, Outcome, OutputRecord, Phase,
+        PhaseTime, State, Usage, WaitsFor,
+    },
     log::{LogEvent, LogSummary},
     stream::Stream,
 };
 
 pub(super) fn job(job: &Job) -> v1::Job {
     let exit = job.exit();
-    let Job { id, owner, spec, state, created_at, phases, machine, memory_peak_bytes, log } = job;
+    let Job {
+        id,
+        owner,
+        spec,
+        state,
+        created_at,
+        phases,
+        machine,
+        memory_peak_bytes,
+        log,
+        place,
+        attempt,
+        outputs,
+        usage,
+        idempotency_key,
+    } = job;
     let (wire_state, phase, started_at, ended_at) = state_fields(state);
     let failure = match state {
-        State::Ended { outcome: Outcome::Failed { failure, .. }, .. } => Some(failure_of(failure)),
+        State::Ended { outcome: Outcome::Failed { failure, .. }, .. } => {
+            Some(self::failure(failure))
+        }
         State::Queued | State::Running { .. } | State::Ended { .. } => None,
     };
     v1::Job {
@@ -31,14 +51,17 @@ pub(super) fn job(job: &Job) -> v1::Job {
         started_at: started_at.map(Into::into),
         ended_at: ended_at.map(Into::into),
         phases: phases.iter().map(phase_time).collect(),
-        exit: exit.map(|exit| v1::ExitStatus {
-            code: exit.code,
-            signal: exit.signal.unwrap_or_default(),
-        }),
+        exit: exit.map(exit_status),
         failure,
         machine: machine.as_ref().map(machine_of),
         memory_peak_bytes: memory_peak_bytes.unwrap_or_default(),
         log: Some(log_summary(*log)),
+        queue_position: place.map_or(0, |place| place.position),
+        attempt: *attempt,
+        outputs: outputs.iter().map(output).collect(),
+        usage: Some(self::usage(*usage)),
+        idempotency_key: idempotency_key.clone().unwrap_or_default(),
+        waits_for: place.map(|place| waits_for(place.waits_for).to_owned()).unwrap_or_default(),
     }
 }
 
@@ -50,7 +73,10 @@ fn state_fields(
         State::Running { phase, started_at } => {
             let phase = match phase {
                 Phase::Preparing => v1::Phase::Preparing,
+                Phase::Downloading => v1::Phase::Downloading,
                 Phase::Building => v1::Phase::Building,
+                Phase::Optimizing => v1::Phase::Optimizing,
+                Phase::Packaging => v1::Phase::Packaging,
             };
             (v1::JobState::Running, phase, Some(*started_at), None)
         }
@@ -67,25 +93,33 @@ fn state_fields(
 }
 
 fn phase_time(phase: &PhaseTime) -> v1::PhaseTime {
-    let PhaseTime { name, started_at, duration } = phase;
+    let PhaseTime { step, started_at, duration } = phase;
     v1::PhaseTime {
-        name: (*name).to_owned(),
+        name: step.name().to_owned(),
         started_at: Some((*started_at).into()),
         duration: duration.and_then(|duration| duration.try_into().ok()),
     }
 }
 
-fn failure_of(failure: &Failure) -> v1::Failure {
+pub(super) fn failure(failure: &Failure) -> v1::Failure {
     let Failure { class, message, details } = failure;
     let class = match class {
         FailureClass::User => v1::FailureClass::User,
+        FailureClass::Source => v1::FailureClass::Source,
+        FailureClass::Registry => v1::FailureClass::Registry,
+        FailureClass::EgressDenied => v1::FailureClass::EgressDenied,
         FailureClass::Oom => v1::FailureClass::Oom,
         FailureClass::DiskFull => v1::FailureClass::DiskFull,
         FailureClass::Policy => v1::FailureClass::Policy,
         FailureClass::Infrastructure => v1::FailureClass::Infrastructure,
     };
-    let details = details.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    let details = details.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
     v1::Failure { class: class.into(), message: message.clone(), details }
+}
+
+pub(super) fn exit_status(exit: ExitStatus) -> v1::ExitStatus {
+    let ExitStatus { code, signal } = exit;
+    v1::ExitStatus { code, signal: signal.unwrap_or_default() }
 }
 
 fn machine_of(machine: &MachineRecord) -> v1::Machine {
@@ -100,15 +134,36 @@ fn machine_of(machine: &MachineRecord) -> v1::Machine {
         agent_version,
     } = machine.clone();
     v1::Machine {
-        vmm: vmm.to_owned(),
+        vmm,
         vmm_version,
-        accelerator: accelerator.to_owned(),
+        accelerator,
         kernel_release,
         kernel_digest,
         initramfs_digest,
         root_digest,
         agent_version,
     }
+}
+
+fn waits_for(what: WaitsFor) -> &'static str {
+    match what {
+        WaitsFor::Turn => "turn",
+        WaitsFor::Vms => "vms",
+        WaitsFor::Cpus => "cpus",
+        WaitsFor::Memory => "memory",
+        WaitsFor::Disk => "disk",
+    }
+}
+
+fn output(output: &OutputRecord) -> v1::Output {
+    let OutputRecord { name, size_bytes, digest, expired } = output.clone();
+    v1::Output { name, size_bytes, digest, expired }
+}
+
+fn usage(usage: Usage) -> v1::Usage {
+    let Usage { vm_memory_peak_bytes, vm_cpu_time, disk_peak_bytes } = usage;
+    let vm_cpu_time = vm_cpu_time.try_into().ok();
+    v1::Usage { vm_memory_peak_bytes, vm_cpu_time, disk_peak_bytes }
 }
 
 fn log_summary(log: LogSummary) -> v1::LogSummary {

@@ -1,14 +1,15 @@
 //! The manager on each host.
 
-use std::io::{IsTerminal as _, stderr};
+use std::{
+    io::{IsTerminal as _, stderr},
+    mem::ManuallyDrop,
+};
 
 use clap::Parser as _;
 use kiln_vmm_manager::{
     config::{Config, Flags},
-    daemon,
+    daemon::{self, Shutdown},
 };
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> anyhow::Result<()> {
@@ -21,18 +22,8 @@ fn main() -> anyhow::Result<()> {
         .init();
     let config = Config::resolve(flags)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let shutdown = CancellationToken::new();
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let asked = shutdown.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            asked.cancel();
-        });
-        daemon::run(config, shutdown).await
-    })
+    // Never dropped, whether the daemon stops, fails or panics: dropping a machine ends it, and those
+    // that run are the next kilnd's.
+    let runtime = ManuallyDrop::new(runtime);
+    runtime.block_on(async { daemon::run(config, Shutdown::on_signals()?).await })
 }

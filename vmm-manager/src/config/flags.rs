@@ -1,6 +1,6 @@
 //! The raw input.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Parser, ValueEnum};
 
@@ -35,6 +35,15 @@ pub struct Flags {
     )]
     pub vhost_device_vsock: PathBuf,
 
+    /// The supervisor of a VM, which outlives kilnd [default: the kiln-shim beside this program].
+    #[arg(long, env = "KILN_SHIM", value_name = "PROGRAM")]
+    pub shim: Option<PathBuf>,
+
+    /// Where the daemons of this host share out what must be unique on it. The same for all of
+    /// them, and emptied by a reboot.
+    #[arg(long, env = "KILN_POOL", value_name = "DIR", default_value = "/run/kiln/pool")]
+    pub pool: PathBuf,
+
     /// What runs the guests' instructions. `auto` boots the guest image under KVM and takes
     /// emulation only where that fails and `--allow-emulation` is given.
     #[arg(long, env = "KILN_ACCELERATOR", value_enum, default_value_t = AcceleratorChoice::Auto)]
@@ -46,15 +55,93 @@ pub struct Flags {
 
     /// How many VMs run at once; more jobs wait [default: four for each CPU].
     #[arg(long, env = "KILN_MAX_VMS", value_name = "N")]
-    pub max_vms: Option<usize>,
+    pub max_vms: Option<u32>,
 
     /// How much memory all VMs together may have, in MiB [default: three quarters of the host's].
     #[arg(long, env = "KILN_MEMORY", value_name = "MIB")]
     pub memory: Option<u64>,
 
-    /// How many ended jobs are remembered, with their logs.
+    /// How many virtual CPUs all VMs together may have [default: four for each CPU].
+    #[arg(long, env = "KILN_CPUS", value_name = "N")]
+    pub cpus: Option<u32>,
+
+    /// How much all disks together may come to, in MiB: scratch disks, sources and outputs, full or
+    /// not [default: nine tenths of what is free below the home].
+    #[arg(long, env = "KILN_DISK", value_name = "MIB")]
+    pub disk: Option<u64>,
+
+    /// How many jobs may wait; more are refused.
+    #[arg(long, env = "KILN_MAX_QUEUED", value_name = "N", default_value_t = 10_000)]
+    pub max_queued: usize,
+
+    /// How much of a job's log is kept, in MiB: half of it the head, the rest the tail.
+    #[arg(long, env = "KILN_LOG_QUOTA", value_name = "MIB", default_value_t = 32)]
+    pub log_quota: u64,
+
+    /// Until a guest in this phase counts as silent: `create`, `boot`, `hello`, `attach`, `source`,
+    /// `exec`, `pack` or `ingest`. Once for each.
+    #[arg(
+        long = "limit",
+        env = "KILN_LIMITS",
+        value_name = "PHASE=SECONDS",
+        value_delimiter = ','
+    )]
+    pub limits: Vec<LimitFlag>,
+
+    /// How many ended jobs are remembered, with their logs and outputs.
     #[arg(long, env = "KILN_KEEP_JOBS", value_name = "N", default_value_t = 1000)]
     pub keep_jobs: usize,
+
+    /// For how many days an ended job is remembered.
+    #[arg(long, env = "KILN_KEEP_DAYS", value_name = "N", default_value_t = 30)]
+    pub keep_days: u32,
+
+    /// For how many days the outputs of a job are kept.
+    #[arg(long, env = "KILN_KEEP_OUTPUTS_DAYS", value_name = "N", default_value_t = 7)]
+    pub keep_outputs_days: u32,
+
+    /// How much the outputs of ended jobs may come to, in MiB; the oldest go first [default: a
+    /// quarter of the disk budget].
+    #[arg(long, env = "KILN_KEEP_OUTPUTS", value_name = "MIB")]
+    pub keep_outputs: Option<u64>,
+
+    /// How long kilnd waits for running jobs when it is told to stop by SIGTERM, in seconds. What
+    /// runs on then is taken up by the next kilnd of this home. SIGINT ends them instead.
+    #[arg(long, env = "KILN_DRAIN_LIMIT", value_name = "SECONDS", default_value_t = 30)]
+    pub drain_limit: u64,
+}
+
+/// `boot=60`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitFlag {
+    pub phase: LimitedPhase,
+    pub limit: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LimitedPhase {
+    Create,
+    Boot,
+    Hello,
+    Attach,
+    Source,
+    Exec,
+    Pack,
+    Ingest,
+}
+
+impl FromStr for LimitFlag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (phase, seconds) = text.split_once('=').ok_or("is not PHASE=SECONDS")?;
+        let phase = LimitedPhase::from_str(phase, false)
+            .map_err(|_| format!("{phase:?} is no phase with a limit"))?;
+        match seconds.parse() {
+            Ok(seconds @ 1..=86_400) => Ok(Self { phase, limit: Duration::from_secs(seconds) }),
+            Ok(_) | Err(_) => Err(format!("{seconds:?} is no number of seconds, 1 to 86400")),
+        }
+    }
 }
 
 const DEFAULT_QEMU: &str =
@@ -65,4 +152,24 @@ pub enum AcceleratorChoice {
     Auto,
     Kvm,
     Tcg,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, LimitFlag, LimitedPhase};
+
+    fn check(text: &str, expected: Option<(LimitedPhase, u64)>) {
+        let expected = expected
+            .map(|(phase, seconds)| LimitFlag { phase, limit: Duration::from_secs(seconds) });
+        assert_eq!(text.parse().ok(), expected, "{text}");
+    }
+
+    #[test]
+    fn a_limit_names_its_phase() {
+        check("boot=60", Some((LimitedPhase::Boot, 60)));
+        check("ingest=86400", Some((LimitedPhase::Ingest, 86_400)));
+        for text in ["", "boot", "boot=", "boot=0", "boot=-1", "boot=86401", "work=5", "=5"] {
+            check(text, None);
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! What nobody checks again.
 
-use std::{fs, io, num::NonZero, path::PathBuf, thread::available_parallelism};
+use std::{fs, io, num::NonZero, path::PathBuf, thread::available_parallelism, time::Duration};
 
-use super::flags::{AcceleratorChoice, Flags};
+use super::flags::{AcceleratorChoice, Flags, LimitFlag, LimitedPhase};
+use crate::{lifecycle::PhaseLimits, log::LogQuota, pool::NUMBERS, vmm::ShimConfig};
 
 #[derive(Debug)]
 pub struct Config {
@@ -11,13 +12,41 @@ pub struct Config {
     pub guest_image: PathBuf,
     pub qemu: PathBuf,
     pub vhost_device_vsock: PathBuf,
+    pub shim: ShimConfig,
+    pub pool: PathBuf,
     pub accelerator: AcceleratorChoice,
     pub allow_emulation: bool,
-    pub cpus: u32,
-    pub max_vms: usize,
-    pub memory_bytes: u64,
-    pub keep_jobs: usize,
+    /// What one VM can have at most: the host's.
+    pub host_cpus: u32,
+    pub budget: BudgetConfig,
+    pub max_queued: usize,
+    pub log_quota: LogQuota,
+    pub limits: PhaseLimits,
+    pub retention: RetentionConfig,
+    pub drain_limit: Duration,
 }
+
+/// What all VMs together may have.
+#[derive(Clone, Copy, Debug)]
+pub struct BudgetConfig {
+    pub vms: u32,
+    pub cpus: u32,
+    pub memory_bytes: u64,
+    /// `None`: measured when the home is open.
+    pub disk_bytes: Option<u64>,
+}
+
+/// What is kept of ended jobs.
+#[derive(Clone, Copy, Debug)]
+pub struct RetentionConfig {
+    pub jobs: usize,
+    pub age: Duration,
+    pub outputs_age: Duration,
+    /// `None`: a quarter of the disk budget.
+    pub outputs_bytes: Option<u64>,
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -31,6 +60,8 @@ pub enum ConfigError {
     TooSmall { flag: &'static str, least: u64 },
     #[error("{flag} {asked} is more than the host's {available}")]
     TooLarge { flag: &'static str, asked: u64, available: u64 },
+    #[error("kilnd does not know where it is itself; name its supervisor with --shim")]
+    OwnProgram { source: io::Error },
     #[error("/proc/meminfo could not be read")]
     Memory { source: io::Error },
 }
@@ -44,16 +75,23 @@ impl Config {
         if flags.accelerator == AcceleratorChoice::Tcg && !flags.allow_emulation {
             return Err(ConfigError::EmulationNotAllowed);
         }
-        let cpus = available_parallelism().map_or(1, NonZero::get);
-        let max_vms = flags.max_vms.unwrap_or(4 * cpus);
-        if max_vms == 0 {
-            return Err(ConfigError::TooSmall { flag: "--max-vms", least: 1 });
+        let host_cpus = available_parallelism().map_or(1, NonZero::get);
+        let host_cpus = u32::try_from(host_cpus).unwrap_or(u32::MAX);
+        let vms = flags.max_vms.unwrap_or(host_cpus.saturating_mul(4));
+        let cpus = flags.cpus.unwrap_or(host_cpus.saturating_mul(4));
+        at_least("--max-vms", vms.into(), 1)?;
+        if vms > NUMBERS {
+            let (asked, available) = (vms.into(), NUMBERS.into());
+            return Err(ConfigError::TooLarge { flag: "--max-vms", asked, available });
+        }
+        at_least("--cpus", cpus.into(), 1)?;
+        at_least("--log-quota", flags.log_quota, 1)?;
+        if let Some(disk) = flags.disk {
+            at_least("--disk", disk, 32)?;
         }
         let host_mebibytes = host_memory_mebibytes()?;
         let mebibytes = flags.memory.unwrap_or(host_mebibytes / 4 * 3);
-        if mebibytes < 256 {
-            return Err(ConfigError::TooSmall { flag: "--memory", least: 256 });
-        }
+        at_least("--memory", mebibytes, 256)?;
         if mebibytes > host_mebibytes {
             let available = host_mebibytes;
             return Err(ConfigError::TooLarge { flag: "--memory", asked: mebibytes, available });
@@ -64,11 +102,22 @@ impl Config {
             guest_image,
             qemu,
             vhost_device_vsock,
+            shim,
+            pool,
             accelerator,
             allow_emulation,
             max_vms: _,
             memory: _,
+            cpus: _,
+            disk,
+            max_queued,
+            log_quota,
+            limits,
             keep_jobs,
+            keep_days,
+            keep_outputs_days,
+            keep_outputs,
+            drain_limit,
         } = flags;
         Ok(Self {
             home,
@@ -76,14 +125,52 @@ impl Config {
             guest_image,
             qemu,
             vhost_device_vsock,
+            shim: match shim {
+                Some(program) => ShimConfig { program },
+                None => ShimConfig::beside_this_program()
+                    .map_err(|source| ConfigError::OwnProgram { source })?,
+            },
+            pool,
             accelerator,
             allow_emulation,
-            cpus: u32::try_from(cpus).unwrap_or(u32::MAX),
-            max_vms,
-            memory_bytes: mebibytes << 20,
-            keep_jobs,
+            host_cpus,
+            budget: BudgetConfig {
+                vms,
+                cpus,
+                memory_bytes: mebibytes << 20,
+                disk_bytes: disk.map(|mebibytes| mebibytes << 20),
+            },
+            max_queued,
+            log_quota: LogQuota::of(log_quota << 20),
+            limits: limits.into_iter().fold(PhaseLimits::default(), with_limit),
+            retention: RetentionConfig {
+                jobs: keep_jobs,
+                age: DAY * keep_days,
+                outputs_age: DAY * keep_outputs_days,
+                outputs_bytes: keep_outputs.map(|mebibytes| mebibytes << 20),
+            },
+            drain_limit: Duration::from_secs(drain_limit),
         })
     }
+}
+
+fn at_least(flag: &'static str, asked: u64, least: u64) -> Result<(), ConfigError> {
+    if asked < least { Err(ConfigError::TooSmall { flag, least }) } else { Ok(()) }
+}
+
+fn with_limit(mut limits: PhaseLimits, flag: LimitFlag) -> PhaseLimits {
+    let limit = match flag.phase {
+        LimitedPhase::Create => &mut limits.create,
+        LimitedPhase::Boot => &mut limits.boot,
+        LimitedPhase::Hello => &mut limits.hello,
+        LimitedPhase::Attach => &mut limits.attach,
+        LimitedPhase::Source => &mut limits.source,
+        LimitedPhase::Exec => &mut limits.exec,
+        LimitedPhase::Pack => &mut limits.pack,
+        LimitedPhase::Ingest => &mut limits.ingest,
+    };
+    *limit = flag.limit;
+    limits
 }
 
 fn host_memory_mebibytes() -> Result<u64, ConfigError> {

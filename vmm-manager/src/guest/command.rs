@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kiln_proto::agent::v1::{EnvironmentVariable, ExecStart};
+use kiln_proto::agent::v1::{self, EnvironmentVariable, ExecStart};
 
 /// One command, its limits, and how long we wait for it to begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,50 @@ pub struct Command {
     pub timeout: Option<Duration>,
     /// Until the agent has started the command or refused it.
     pub start_limit: Duration,
+    /// At most 64 letters, digits and dashes. A command with an id outlives its stream, and is
+    /// begun at most once in a guest however often it is asked for.
+    pub id: Option<String>,
+    /// Output from here on is to come; above 0 only for a command that was begun before.
+    pub output_offset: u64,
+    /// How much stdin earlier streams to this command were sent, at most; `None` when nobody knows
+    /// any more. An agent that took more than this lies.
+    pub stdin_sent: Option<u64>,
+    /// A terminal instead of pipes; needs `stdin`.
+    pub terminal: Option<TerminalSize>,
+}
+
+/// In characters; neither is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TerminalSize {
+    pub rows: u16,
+    pub columns: u16,
+}
+
+impl From<TerminalSize> for v1::TerminalSize {
+    fn from(TerminalSize { rows, columns }: TerminalSize) -> Self {
+        Self { rows: rows.into(), columns: columns.into() }
+    }
+}
+
+impl Command {
+    /// As root, with nothing of its own: no environment, stdin, limits or id.
+    pub fn new(argv: Vec<String>, start_limit: Duration) -> Self {
+        Self {
+            argv,
+            env: Vec::new(),
+            workdir: String::new(),
+            user: String::new(),
+            stdin: false,
+            memory_bytes: 0,
+            pids: 0,
+            timeout: None,
+            start_limit,
+            id: None,
+            output_offset: 0,
+            stdin_sent: Some(0),
+            terminal: None,
+        }
+    }
 }
 
 impl From<Command> for ExecStart {
@@ -39,6 +83,10 @@ impl From<Command> for ExecStart {
             pids,
             timeout,
             start_limit: _kept_by_the_host,
+            id,
+            output_offset,
+            stdin_sent: _checked_by_the_host,
+            terminal,
         } = command;
         // A limit under a millisecond must not round to 0, which is none.
         let timeout_millis = timeout.map_or(0, |limit| {
@@ -53,6 +101,9 @@ impl From<Command> for ExecStart {
             memory_bytes,
             pids,
             timeout_millis,
+            id: id.unwrap_or_default(),
+            output_offset,
+            terminal: terminal.map(|size| v1::Terminal { size: Some(size.into()) }),
         }
     }
 }
@@ -62,17 +113,7 @@ mod tests {
     use super::{Command, Duration, ExecStart};
 
     fn check(timeout: Option<Duration>, expected: u64) {
-        let command = Command {
-            argv: vec!["true".into()],
-            env: Vec::new(),
-            workdir: String::new(),
-            user: String::new(),
-            stdin: false,
-            memory_bytes: 0,
-            pids: 0,
-            timeout,
-            start_limit: Duration::ZERO,
-        };
+        let command = Command { timeout, ..Command::new(vec!["true".into()], Duration::ZERO) };
         assert_eq!(ExecStart::from(command).timeout_millis, expected);
     }
 

@@ -36,7 +36,7 @@ pub async fn connect(
     tokio::select! {
         biased;
         exit = machine.wait() => {
-            Err(GuestError::MachineExited { phase: PHASE, exit, serial: machine.serial() })
+            Err(GuestError::MachineExited { phase: PHASE, exit, serial: machine.serial().await })
         }
         called = timeout(limit, call) => {
             called.unwrap_or(Err(GuestError::Silent { phase: PHASE, limit }))

@@ -1,10 +1,11 @@
 //! What can go wrong between the host and an agent.
 
-use std::{error::Error, io, path::PathBuf, time::Duration};
+use std::{error::Error, fmt, io, path::PathBuf, time::Duration};
 
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::{
+    said::Said,
     text::{self, MESSAGE_CHARACTERS as CHARACTERS},
     wire::PING_TIMEOUT,
 };
@@ -28,7 +29,7 @@ pub enum GuestError {
     Version { ours: u32, theirs: String },
     /// The agent answered with an error of its own.
     #[error("the guest's agent answered {phase} with {code}: {message}")]
-    Agent { phase: &'static str, code: &'static str, message: String },
+    Agent { phase: &'static str, code: AgentCode, message: String },
     #[error("the machine ended during {phase}: {exit}{serial}")]
     MachineExited { phase: &'static str, exit: VmExit, serial: SerialTail },
     #[error("the vsock socket {path} cannot be used")]
@@ -37,21 +38,61 @@ pub enum GuestError {
     Entropy { source: io::Error },
 }
 
+/// What kind of error an agent answered with. The first four mean something in the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentCode {
+    /// To a hello: another secret than the first one's, so this is not our guest.
+    PermissionDenied,
+    /// To an exec: what was asked for is no more, or was never there: the output before the asked
+    /// offset is forgotten, or the id belongs to another command.
+    FailedPrecondition,
+    /// To an exec: a later stream has taken the command over.
+    Aborted,
+    /// The agent holds as much as it can.
+    ResourceExhausted,
+    /// By its name.
+    Other(&'static str),
+}
+
+impl From<Code> for AgentCode {
+    fn from(code: Code) -> Self {
+        match code {
+            Code::PermissionDenied => Self::PermissionDenied,
+            Code::FailedPrecondition => Self::FailedPrecondition,
+            Code::Aborted => Self::Aborted,
+            Code::ResourceExhausted => Self::ResourceExhausted,
+            code => Self::Other(code.description()),
+        }
+    }
+}
+
+impl fmt::Display for AgentCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::PermissionDenied => Code::PermissionDenied.description(),
+            Self::FailedPrecondition => Code::FailedPrecondition.description(),
+            Self::Aborted => Code::Aborted.description(),
+            Self::ResourceExhausted => Code::ResourceExhausted.description(),
+            Self::Other(name) => name,
+        })
+    }
+}
+
 impl GuestError {
     /// A connection that is lost or silent because its machine is gone says so: waits up to `limit`
     /// for the machine's end, which the host may learn a moment after the stream's.
     pub async fn explained_by(self, machine: &dyn Machine, limit: Duration) -> Self {
         let (Self::Lost { phase, .. } | Self::Silent { phase, .. }) = &self else { return self };
         match tokio::time::timeout(limit, machine.wait()).await {
-            Ok(exit) => Self::MachineExited { phase, exit, serial: machine.serial() },
+            Ok(exit) => Self::MachineExited { phase, exit, serial: machine.serial().await },
             Err(_) => self,
         }
     }
 }
 
-/// What the client library reports: either it failed itself, and says with a source why, or it
-/// passes on what the agent answered.
-pub(super) fn of_status(phase: &'static str, status: &Status) -> GuestError {
+/// What the client library reports: either the connection failed, and it says with a source why, or
+/// it passes on what the agent said, or it found something wrong with an answer.
+pub(super) fn of_status(phase: &'static str, status: &Status, said: &Said) -> GuestError {
     let mut cause: Option<&(dyn Error + 'static)> = status.source();
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<hyper::Error>()
@@ -72,9 +113,10 @@ pub(super) fn of_status(phase: &'static str, status: &Status) -> GuestError {
         }
         cause = error.source();
     }
-    GuestError::Agent {
-        phase,
-        code: status.code().description(),
-        message: text::bounded(status.message(), CHARACTERS),
+    let message = text::bounded(status.message(), CHARACTERS);
+    if said.failed() {
+        GuestError::Agent { phase, code: status.code().into(), message }
+    } else {
+        GuestError::Protocol { what: message }
     }
 }

@@ -8,11 +8,21 @@ use bytes::Bytes;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExecEvent {
     /// Always the first, unless the command was refused.
-    Started { pid: u32 },
-    /// Never empty, at most `MAX_CHUNK_BYTES`.
+    Started {
+        pid: u32,
+        /// How much stdin was taken on earlier streams: what is sent on this one goes on from here.
+        stdin_offset: u64,
+        /// Whether its end was.
+        stdin_closed: bool,
+    },
+    /// Never empty, at most `MAX_CHUNK_BYTES`, and without a hole behind what came before, on
+    /// either stream.
     Stdout(Bytes),
-    /// Never empty, at most `MAX_CHUNK_BYTES`.
+    /// As `Stdout`.
     Stderr(Bytes),
+    /// Stdin before this offset will reach the command, whatever becomes of the stream. Never less
+    /// than before, never more than was sent.
+    StdinTaken { offset: u64 },
     /// The last one: the command is gone with all that it started.
     Exited(ExecExit),
     /// The only one: nothing of the command ran.

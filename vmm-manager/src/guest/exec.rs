@@ -1,26 +1,25 @@
 //! A command that runs in a guest: what goes in, and what comes out.
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+mod flow;
+mod output;
+mod requests;
+mod taken;
 
 use bytes::Bytes;
 use kiln_proto::agent::{
     MAX_CHUNK_BYTES,
     v1::{self, exec_request::Event},
 };
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::{Instant, timeout_at},
-};
-use tokio_stream::Stream;
-use tonic::Streaming;
+use tokio::sync::mpsc;
 
-use super::{ExecEvent, GuestError, order::Order, session::Session};
+pub(super) use self::flow::Flow;
+pub use self::output::ExecOutput;
+use self::{
+    output::Responses,
+    requests::Requests,
+    taken::{Taken, taken},
+};
+use super::{Command, GuestError, TerminalSize, order::Order};
 
 pub(super) const PHASE: &str = "exec";
 /// Signals on their way to a guest that does not read.
@@ -32,25 +31,32 @@ pub struct ExecInput {
     /// Overtakes what waits in `stdin`; what the connection has taken is not overtaken.
     control: mpsc::Sender<Event>,
     stdin: mpsc::Sender<Event>,
+    taken: Taken,
 }
 
-/// The input of a command, the stream of requests that it feeds, and what keeps that stream open.
-pub(super) fn input(start: v1::ExecStart) -> (ExecInput, Requests, KeepOpen) {
+/// Both sides of a command that is about to be asked for.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) input: ExecInput,
+    pub(super) requests: Requests,
+    pub(super) responses: Responses,
+}
+
+pub(super) fn begin(command: Command) -> Exchange {
     let (control, controls) = mpsc::channel(CONTROLS);
     let (stdin, chunks) = mpsc::channel(1);
-    let (keep_open, end) = oneshot::channel();
-    (
-        ExecInput { control, stdin },
-        Requests { start: Some(start), controls, chunks, end },
-        keep_open,
-    )
+    let (taken, reports) = taken();
+    let order = Order::of(&command);
+    let flow = order.flow();
+    let (requests, keep_open) = Requests::new(command.into(), controls, chunks, reports, flow);
+    let input = ExecInput { control, stdin, taken };
+    Exchange { input, requests, responses: Responses::new(order, keep_open) }
 }
 
-/// Says nothing, ever: that it is gone is the message.
-pub(super) type KeepOpen = oneshot::Sender<Infallible>;
-
 impl ExecInput {
-    /// Waits while the guest does not read. An error means that the command is over.
+    /// Goes on where the stdin ended that the agent took on earlier streams (`Started`). Waits
+    /// while the guest does not take it, which is heard through the output only. An error means that the command, or this stream to it, is
+    /// over.
     ///
     /// # Cancel safety
     /// Not safe: some of `bytes` may have been sent.
@@ -76,6 +82,17 @@ impl ExecInput {
     pub async fn kill(&self) -> Result<(), GuestError> {
         send(&self.control, Event::Kill(v1::Kill {})).await
     }
+
+    /// Only for a command with a terminal.
+    pub async fn resize(&self, size: TerminalSize) -> Result<(), GuestError> {
+        send(&self.control, Event::Resize(size.into())).await
+    }
+
+    /// Output before `offset` is safe with us: the agent may forget it. Only for a command with an
+    /// id. Does not wait: what could not be sent yet is replaced by what is said later.
+    pub fn taken(&self, offset: u64) {
+        self.taken.raise(offset);
+    }
 }
 
 async fn send(channel: &mpsc::Sender<Event>, event: Event) -> Result<(), GuestError> {
@@ -84,104 +101,4 @@ async fn send(channel: &mpsc::Sender<Event>, event: Event) -> Result<(), GuestEr
 
 fn over() -> GuestError {
     GuestError::Lost { phase: PHASE, cause: "the command is over".to_owned() }
-}
-
-/// The requests of one command: the start, then signals before stdin. They end with the command's
-/// output, not with its inputs: the agent kills a command whose requests have ended.
-#[derive(Debug)]
-pub(super) struct Requests {
-    start: Option<v1::ExecStart>,
-    controls: mpsc::Receiver<Event>,
-    chunks: mpsc::Receiver<Event>,
-    end: oneshot::Receiver<Infallible>,
-}
-
-impl Stream for Requests {
-    type Item = v1::ExecRequest;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let request = |event| Poll::Ready(Some(v1::ExecRequest { event: Some(event) }));
-        if let Some(start) = self.start.take() {
-            return request(Event::Start(start));
-        }
-        if Pin::new(&mut self.end).poll(context).is_ready() {
-            return Poll::Ready(None);
-        }
-        if let Poll::Ready(Some(event)) = self.controls.poll_recv(context) {
-            return request(event);
-        }
-        match self.chunks.poll_recv(context) {
-            Poll::Ready(Some(event)) => request(event),
-            // Nobody is left to feed it; the command goes on.
-            Poll::Ready(None) | Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-/// What comes out of a command. Dropping it before the end ends the stream, upon which the agent
-/// kills the command; where a guest has stopped to read its stdin, only the end of its VM does.
-#[derive(Debug)]
-pub struct ExecOutput {
-    session: Arc<Session>,
-    responses: Streaming<v1::ExecResponse>,
-    order: Order,
-    start_by: Instant,
-    start_limit: Duration,
-    /// `None` once the command is over.
-    requests: Option<KeepOpen>,
-}
-
-impl ExecOutput {
-    pub(super) fn new(
-        session: Arc<Session>,
-        responses: Streaming<v1::ExecResponse>,
-        requests: KeepOpen,
-        start_by: Instant,
-        start_limit: Duration,
-    ) -> Self {
-        Self {
-            session,
-            responses,
-            order: Order::Fresh,
-            start_by,
-            start_limit,
-            requests: Some(requests),
-        }
-    }
-
-    /// The next event; the last is `Exited` or `Refused`, and there is nothing after an error. The
-    /// guest is read no faster than this is called.
-    ///
-    /// # Cancel safety
-    /// Safe: no event is lost.
-    pub async fn next(&mut self) -> Result<ExecEvent, GuestError> {
-        if self.order.is_over() {
-            return Err(over());
-        }
-        let event = self.receive().await;
-        if event.is_err() {
-            self.order = Order::Over;
-        }
-        if self.order.is_over() {
-            self.requests = None;
-        }
-        event
-    }
-
-    async fn receive(&mut self) -> Result<ExecEvent, GuestError> {
-        let response = self.responses.message();
-        let response = match self.order {
-            Order::Fresh => timeout_at(self.start_by, response)
-                .await
-                .map_err(|_| GuestError::Silent { phase: PHASE, limit: self.start_limit })?,
-            Order::Running | Order::Over => response.await,
-        };
-        match response {
-            Ok(Some(response)) => self.order.admit(response),
-            Ok(None) => {
-                Err(GuestError::Protocol { what: "an exec that ended without an exit".to_owned() })
-            }
-            Err(status) => Err(self.session.failure(PHASE, &status)),
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! The greeting: who we are, who answers, and randomness for a guest that has none.
 
 use std::{
-    io,
+    fmt, io,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -12,14 +12,36 @@ use super::{GuestError, text};
 
 /// As much as the kernel's generator holds.
 const ENTROPY_BYTES: usize = 64;
+const SECRET_BYTES: usize = 32;
 const MAX_BOOT_STEPS: usize = 64;
 const MAX_WORD_BYTES: usize = 128;
 
 /// What we tell an agent, and how long we wait for it to answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Hello {
     pub hostname: String,
+    /// The first that an agent hears is its own for life: whoever comes back shows the same, and an
+    /// agent that answers [`AgentCode::PermissionDenied`] is of another guest.
+    ///
+    /// [`AgentCode::PermissionDenied`]: super::AgentCode::PermissionDenied
+    pub secret: [u8; SECRET_BYTES],
     pub limit: Duration,
+}
+
+impl fmt::Debug for Hello {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { hostname, secret: _never_shown, limit } = self;
+        formatter
+            .debug_struct("Hello")
+            .field("hostname", hostname)
+            .field("limit", limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A secret for a guest that is new.
+pub fn draw_secret() -> Result<[u8; SECRET_BYTES], GuestError> {
+    random().map_err(|source| GuestError::Entropy { source })
 }
 
 /// What an agent says of itself: claims of the guest's.
@@ -39,22 +61,26 @@ pub struct BootStep {
 
 impl Hello {
     pub(super) fn request(self) -> Result<v1::HelloRequest, GuestError> {
-        let Self { hostname, limit: _kept_by_the_host } = self;
+        let Self { hostname, secret, limit: _kept_by_the_host } = self;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(v1::HelloRequest {
             protocol_version: PROTOCOL_VERSION,
             unix_nanos: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
-            entropy: entropy().map_err(|source| GuestError::Entropy { source })?.into(),
+            entropy: random::<ENTROPY_BYTES>()
+                .map_err(|source| GuestError::Entropy { source })?
+                .to_vec()
+                .into(),
             hostname,
+            secret: secret.to_vec().into(),
         })
     }
 }
 
-fn entropy() -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; ENTROPY_BYTES];
+fn random<const BYTES: usize>() -> io::Result<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
     // Up to 256 bytes come whole or not at all, once the pool is initialised.
     let length = getrandom(&mut bytes, GetRandomFlags::empty())?;
-    if length == ENTROPY_BYTES { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    if length == BYTES { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 impl TryFrom<v1::HelloResponse> for GuestHello {
@@ -127,9 +153,9 @@ mod tests {
 
     #[test]
     fn another_protocol_version_names_both() {
-        check(|hello| hello.protocol_version = 2, "this kilnd, which speaks 1: 2;");
+        check(|hello| hello.protocol_version = 1, "this kilnd, which speaks 2: 1;");
         let response = v1::HelloResponse { protocol_version: 7, ..Default::default() };
         let error = GuestHello::try_from(response).unwrap_err();
-        assert!(matches!(error, GuestError::Version { ours: 1, theirs } if theirs == "7"));
+        assert!(matches!(error, GuestError::Version { ours: 2, theirs } if theirs == "7"));
     }
 }

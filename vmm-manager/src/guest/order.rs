@@ -14,8 +14,9 @@ use kiln_proto::agent::{
 };
 
 use super::{
-    GuestError,
+    Command, GuestError,
     event::{DiskFull, ExecEvent, ExecExit, ExecStatus, RefusalReason},
+    exec::Flow,
     text,
 };
 
@@ -23,58 +24,135 @@ use super::{
 const MOUNT_CHARACTERS: usize = 4096;
 
 /// How far the answers to one command have come.
+#[derive(Debug)]
+pub(super) struct Order {
+    state: State,
+    /// Whether the command may have been begun on an earlier stream.
+    resumable: bool,
+    /// Of the output that comes next.
+    output: u64,
+    /// What the agent has taken of stdin, on all streams.
+    taken: u64,
+    /// What earlier streams were sent of it, at most; then what they were sent for good.
+    sent_before: Option<u64>,
+    /// What this stream was sent of it.
+    flow: Flow,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+enum State {
     Fresh,
     Running,
     Over,
 }
 
 impl Order {
-    pub(super) fn is_over(self) -> bool {
-        self == Self::Over
+    pub(super) fn of(command: &Command) -> Self {
+        Self {
+            state: State::Fresh,
+            resumable: command.id.is_some(),
+            output: command.output_offset,
+            taken: 0,
+            sent_before: command.stdin_sent,
+            flow: Flow::default(),
+        }
+    }
+
+    /// What bounds this stream's stdin.
+    pub(super) fn flow(&self) -> Flow {
+        self.flow.clone()
+    }
+
+    pub(super) fn is_fresh(&self) -> bool {
+        self.state == State::Fresh
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.state == State::Over
+    }
+
+    /// Nothing may come any more.
+    pub(super) fn end(&mut self) {
+        self.state = State::Over;
     }
 
     /// Takes the agent's next word, or says why it may not come now.
     pub(super) fn admit(&mut self, response: v1::ExecResponse) -> Result<ExecEvent, GuestError> {
         let v1::ExecResponse { event } = response;
         let event = event.ok_or_else(|| broken("an answer to exec without an event"))?;
-        match (*self, event) {
-            (Self::Fresh, Event::Started(v1::ExecStarted { pid })) => {
-                if pid == 0 {
-                    return Err(broken("a command with process id 0"));
-                }
-                *self = Self::Running;
-                Ok(ExecEvent::Started { pid })
+        match (self.state, event) {
+            (State::Fresh, Event::Started(started)) => {
+                self.state = State::Running;
+                self.start(started)
             }
-            (Self::Fresh, Event::Refused(refused)) => {
-                *self = Self::Over;
+            (State::Fresh, Event::Refused(refused)) => {
+                self.state = State::Over;
                 refusal(&refused)
             }
-            (Self::Running, Event::Stdout(bytes)) => chunk(bytes).map(ExecEvent::Stdout),
-            (Self::Running, Event::Stderr(bytes)) => chunk(bytes).map(ExecEvent::Stderr),
-            (Self::Running, Event::Exited(exited)) => {
-                *self = Self::Over;
+            (State::Running, Event::Stdout(output)) => self.chunk(output).map(ExecEvent::Stdout),
+            (State::Running, Event::Stderr(output)) => self.chunk(output).map(ExecEvent::Stderr),
+            (State::Running, Event::StdinTaken(taken)) => self.take(taken),
+            (State::Running, Event::Exited(exited)) => {
+                self.state = State::Over;
                 exit(exited).map(ExecEvent::Exited)
             }
-            (Self::Running, Event::Started(_)) => Err(broken("a command that started twice")),
-            (Self::Running, Event::Refused(_)) => Err(broken("a refusal after the start")),
-            (Self::Fresh, _) => Err(broken("an event of a command before its start")),
-            (Self::Over, _) => Err(broken("an event of a command after its end")),
+            (State::Running, Event::Started(_)) => Err(broken("a command that started twice")),
+            (State::Running, Event::Refused(_)) => Err(broken("a refusal after the start")),
+            (State::Fresh, _) => Err(broken("an event of a command before its start")),
+            (State::Over, _) => Err(broken("an event of a command after its end")),
         }
+    }
+
+    fn start(&mut self, started: v1::ExecStarted) -> Result<ExecEvent, GuestError> {
+        let v1::ExecStarted { pid, stdin_offset, stdin_closed } = started;
+        if pid == 0 {
+            return Err(broken("a command with process id 0"));
+        }
+        if !self.resumable && (stdin_offset > 0 || stdin_closed) {
+            return Err(broken("stdin that was taken before the command was begun"));
+        }
+        if self.sent_before.is_some_and(|sent| stdin_offset > sent) {
+            return Err(broken("more stdin taken than was ever sent"));
+        }
+        self.taken = stdin_offset;
+        // What was sent on this stream is counted from here.
+        self.sent_before = Some(stdin_offset);
+        Ok(ExecEvent::Started { pid, stdin_offset, stdin_closed })
+    }
+
+    fn take(&mut self, taken: v1::StdinTaken) -> Result<ExecEvent, GuestError> {
+        let v1::StdinTaken { offset } = taken;
+        if offset < self.taken {
+            return Err(broken("stdin that is no longer taken"));
+        }
+        let before = self.sent_before.unwrap_or_default();
+        if offset > before.saturating_add(self.flow.sent()) {
+            return Err(broken("more stdin taken than was ever sent"));
+        }
+        self.taken = offset;
+        self.flow.take(offset - before);
+        Ok(ExecEvent::StdinTaken { offset })
+    }
+
+    fn chunk(&mut self, chunk: v1::OutputChunk) -> Result<Bytes, GuestError> {
+        let v1::OutputChunk { offset, data } = chunk;
+        match data.len() {
+            0 => return Err(broken("an empty chunk of output")),
+            1..=MAX_CHUNK_BYTES => {}
+            length => return Err(broken(&format!("a chunk of output of {length} bytes"))),
+        }
+        if offset != self.output {
+            let due = self.output;
+            return Err(broken(&format!("output at offset {offset} where {due} was due")));
+        }
+        let end = offset.checked_add(data.len() as u64);
+        self.output = end.ok_or_else(|| broken("output without end"))?;
+        Ok(data)
     }
 }
 
 fn broken(what: &str) -> GuestError {
     GuestError::Protocol { what: what.to_owned() }
-}
-
-fn chunk(bytes: Bytes) -> Result<Bytes, GuestError> {
-    match bytes.len() {
-        0 => Err(broken("an empty chunk of output")),
-        1..=MAX_CHUNK_BYTES => Ok(bytes),
-        length => Err(broken(&format!("a chunk of output of {length} bytes"))),
-    }
 }
 
 fn refusal(refused: &v1::ExecRefused) -> Result<ExecEvent, GuestError> {

@@ -7,11 +7,14 @@ use kiln_proto::agent::{
     v1::{self, agent_client::AgentClient},
 };
 use tokio::time::{Instant, timeout, timeout_at};
-use tonic::{Code, Status, codegen::http::Uri};
+use tonic::{Code, Request, Status, codegen::http::Uri};
 
 use super::{
-    Command, ExecInput, ExecOutput, GuestError, GuestHello, exec, text,
-    wire::{Hold, Wire},
+    Command, DiskEnd, ExecInput, ExecOutput, GuestError, GuestHello, Pack, Unpack,
+    exec::{self, Exchange},
+    said::Said,
+    text,
+    wire::{Hold, PING_TIMEOUT, Wire},
 };
 
 /// A greeting is a few hundred bytes.
@@ -31,35 +34,82 @@ impl Guest {
 
     /// Asks for a command to be run. Its output tells whether it was.
     ///
+    /// A command that was begun before under the same id is taken up again, on this connection or
+    /// another; an agent that cannot do that answers [`AgentCode::FailedPrecondition`].
+    ///
     /// # Cancel safety
-    /// Safe: the agent kills a command whose stream is reset.
+    /// Safe: the agent kills a command without an id whose stream is reset. One with an id may have
+    /// begun, and can be asked for again.
+    ///
+    /// [`AgentCode::FailedPrecondition`]: super::AgentCode::FailedPrecondition
     pub async fn exec(&self, command: Command) -> Result<(ExecInput, ExecOutput), GuestError> {
         let limit = command.start_limit;
         let start_by = Instant::now() + limit;
-        let (input, requests, keep_open) = exec::input(command.into());
+        let Exchange { input, requests, responses } = exec::begin(command);
+        let (request, said) = overheard(requests);
         let mut client = self.session.client.clone();
-        let responses = timeout_at(start_by, client.exec(requests))
+        let answer = timeout_at(start_by, client.exec(request))
             .await
-            .map_err(|_| GuestError::Silent { phase: exec::PHASE, limit })?
-            .map_err(|status| self.session.failure(exec::PHASE, &status))?
-            .into_inner();
-        let session = Arc::clone(&self.session);
-        let output = ExecOutput::new(session, responses, keep_open, start_by, limit);
-        Ok((input, output))
+            .map_err(|_| GuestError::Silent { phase: exec::PHASE, limit })?;
+        match answer {
+            Ok(stream) => {
+                let session = Arc::clone(&self.session);
+                Ok((input, responses.of(session, stream.into_inner(), said, start_by, limit)))
+            }
+            Err(status) => Err(self.session.failure(exec::PHASE, &status, &said).await),
+        }
+    }
+
+    /// Brings what a source disk carries into the guest.
+    ///
+    /// # Cancel safety
+    /// Safe: the agent goes on, and says how it ended when it is asked again.
+    pub async fn unpack(&self, unpack: Unpack) -> Result<DiskEnd, GuestError> {
+        let (request, patience) = unpack.request();
+        let (request, said) = overheard(request);
+        let mut client = self.session.client.clone();
+        match patience.wait(client.unpack(request)).await? {
+            Ok(answer) => patience.until_end(&self.session, answer.into_inner(), &said).await,
+            Err(status) => Err(self.session.failure(patience.phase, &status, &said).await),
+        }
+    }
+
+    /// Writes a part of the guest's file system to an output disk.
+    ///
+    /// # Cancel safety
+    /// Safe, as [`Guest::unpack`] is.
+    pub async fn pack(&self, pack: Pack) -> Result<DiskEnd, GuestError> {
+        let (request, patience) = pack.request();
+        let (request, said) = overheard(request);
+        let mut client = self.session.client.clone();
+        match patience.wait(client.pack(request)).await? {
+            Ok(answer) => patience.until_end(&self.session, answer.into_inner(), &said).await,
+            Err(status) => Err(self.session.failure(patience.phase, &status, &said).await),
+        }
     }
 
     /// Asks the guest to switch itself off. An answer that was lost with the guest is as good.
     pub async fn shut_down(&self, limit: Duration) -> Result<(), GuestError> {
         const PHASE: &str = "shutdown";
         let mut client = self.session.client.clone();
-        let answer = timeout(limit, client.shutdown(v1::ShutdownRequest {}))
+        let (request, said) = overheard(v1::ShutdownRequest {});
+        let answer = timeout(limit, client.shutdown(request))
             .await
             .map_err(|_| GuestError::Silent { phase: PHASE, limit })?;
-        match answer.map_err(|status| self.session.failure(PHASE, &status)) {
-            Ok(_) | Err(GuestError::Lost { .. }) => Ok(()),
-            Err(error) => Err(error),
+        let Err(status) = answer else { return Ok(()) };
+        match self.session.failure(PHASE, &status, &said).await {
+            GuestError::Lost { .. } => Ok(()),
+            error => Err(error),
         }
     }
+}
+
+/// A request, and what the agent will have said of it.
+fn overheard<T>(message: T) -> (Request<T>, Said) {
+    let said = Said::default();
+    let mut request = Request::new(message);
+    request.extensions_mut().insert(said.clone());
+    (request, said)
 }
 
 /// The connection and what keeps it.
@@ -84,25 +134,38 @@ impl Session {
     ) -> Result<GuestHello, GuestError> {
         const PHASE: &str = "the greeting";
         let mut client = self.client.clone().max_decoding_message_size(MAX_HELLO_BYTES);
+        let (request, said) = overheard(request);
         let answer = timeout(limit, client.hello(request))
             .await
             .map_err(|_| GuestError::Silent { phase: PHASE, limit })?;
         match answer {
             Ok(response) => response.into_inner().try_into(),
             // Its protocol knows no other reason for this code at this point.
-            Err(status) if status.code() == Code::FailedPrecondition => Err(GuestError::Version {
-                ours: PROTOCOL_VERSION,
-                theirs: text::bounded(status.message(), text::MESSAGE_CHARACTERS),
-            }),
-            Err(status) => Err(self.failure(PHASE, &status)),
+            Err(status) if status.code() == Code::FailedPrecondition && said.failed() => {
+                Err(GuestError::Version {
+                    ours: PROTOCOL_VERSION,
+                    theirs: text::bounded(status.message(), text::MESSAGE_CHARACTERS),
+                })
+            }
+            Err(status) => Err(self.failure(PHASE, &status, &said).await),
         }
     }
 
     /// What a failed call means: the guest's breach of the rules, its end, its silence or its words.
-    pub(super) fn failure(&self, phase: &'static str, status: &Status) -> GuestError {
+    pub(super) async fn failure(
+        &self,
+        phase: &'static str,
+        status: &Status,
+        said: &Said,
+    ) -> GuestError {
         if let Some(what) = self.hold.breach.what() {
             return GuestError::Protocol { what: what.to_owned() };
         }
-        super::error::of_status(phase, status)
+        match super::error::of_status(phase, status, said) {
+            GuestError::Lost { .. } if self.hold.fell_silent().await => {
+                GuestError::Silent { phase, limit: PING_TIMEOUT }
+            }
+            error => error,
+        }
     }
 }

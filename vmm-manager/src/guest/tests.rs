@@ -1,16 +1,19 @@
 //! The client against agents of our own: honest ones, odd ones and hostile ones.
 
 mod agent;
+mod disks;
 mod hostile;
+mod resumed;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use kiln_proto::agent::{
     MAX_CHUNK_BYTES,
-    v1::{ExecExited, ExecStarted, exec_exited, exec_response::Event},
+    v1::{ExecExited, ExecStarted, OutputChunk, exec_exited, exec_response::Event},
 };
 use tokio::time::timeout;
+use tonic::Code;
 
 use self::agent::{Finish, Greeting, Script, talk};
 use super::*;
@@ -18,28 +21,36 @@ use super::*;
 /// Far more than any case takes: only a hang meets it.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// For those who wait in vain.
+const SECRET: [u8; 32] = [7; 32];
 const SHORT: Duration = Duration::from_millis(50);
 
 fn hello() -> Hello {
-    Hello { hostname: "guest".into(), limit: PATIENCE }
+    Hello { hostname: "guest".into(), secret: SECRET, limit: PATIENCE }
 }
 
 fn command() -> Command {
-    Command {
-        argv: vec!["true".into()],
-        env: Vec::new(),
-        workdir: String::new(),
-        user: String::new(),
-        stdin: true,
-        memory_bytes: 0,
-        pids: 0,
-        timeout: None,
-        start_limit: PATIENCE,
-    }
+    Command { stdin: true, ..Command::new(vec!["true".into()], PATIENCE) }
 }
 
 fn started() -> Event {
-    Event::Started(ExecStarted { pid: 7 })
+    Event::Started(ExecStarted { pid: 7, stdin_offset: 0, stdin_closed: false })
+}
+
+/// What each event of a script is at, in the output.
+fn placed(mut offset: u64, events: impl IntoIterator<Item = Event>) -> Vec<Event> {
+    let place = |event| match event {
+        Event::Stdout(chunk) | Event::Stderr(chunk) if chunk.offset == 0 => {
+            let chunk = OutputChunk { offset, ..chunk };
+            offset += chunk.data.len() as u64;
+            Event::Stdout(chunk)
+        }
+        event => event,
+    };
+    events.into_iter().map(place).collect()
+}
+
+fn stdout(data: impl Into<Bytes>) -> Event {
+    Event::Stdout(OutputChunk { offset: 0, data: data.into() })
 }
 
 fn exited() -> Event {
@@ -47,9 +58,21 @@ fn exited() -> Event {
     Event::Exited(ExecExited { status, ..ExecExited::default() })
 }
 
+fn conversation(hello: Hello, command: Command) -> Conversation {
+    Conversation {
+        hello,
+        unpack: None,
+        command,
+        stdin: Bytes::new(),
+        pack: None,
+        output_bytes: 1 << 20,
+        limit: 2 * PATIENCE,
+    }
+}
+
 /// The whole conversation with an agent that follows `script`, as one line.
 async fn outcome(script: Script, command: Command, hello: Hello) -> String {
-    let conversation = Conversation { hello, command, output_bytes: 1 << 20, limit: 2 * PATIENCE };
+    let conversation = conversation(hello, command);
     match converse(talk(script).0, conversation).await {
         Ok(Transcript { output_bytes, end: End::Exited(exit), .. }) => {
             format!("{:?} after {output_bytes} bytes", exit.status)
@@ -68,8 +91,8 @@ async fn check(script: Script, expected: &str) {
 
 #[tokio::test]
 async fn a_command_runs_from_the_greeting_to_its_exit() {
-    let chunk = Event::Stdout(vec![b'x'; MAX_CHUNK_BYTES].into());
-    let events = vec![started(), chunk, Event::Stderr("oh".into()), exited()];
+    let events =
+        placed(0, [started(), stdout(vec![b'x'; MAX_CHUNK_BYTES]), stdout("oh"), exited()]);
     check(Script::saying(events), "Code(3) after 65538 bytes").await;
 }
 
@@ -79,19 +102,19 @@ async fn a_breach_of_the_order_ends_the_conversation() {
     check(Script::saying(vec![started(), started()]), "started twice").await;
     check(Script::saying(vec![started()]), "ended without an exit").await;
     check(Script::saying(Vec::new()), "ended without an exit").await;
-    let flood = vec![Event::Stdout(vec![0; MAX_CHUNK_BYTES].into()); 17];
-    let events = std::iter::once(started()).chain(flood).collect();
+    let flood = vec![stdout(vec![0; MAX_CHUNK_BYTES]); 17];
+    let events = placed(0, std::iter::once(started()).chain(flood));
     check(Script::saying(events), "more than 1048576 bytes of output").await;
-    let oversized = Event::Stdout(vec![0; 300 * 1024].into());
-    check(Script::saying(vec![started(), oversized]), "answered exec with").await;
+    let oversized = stdout(vec![0; 300 * 1024]);
+    check(Script::saying(vec![started(), oversized]), "broke its protocol: Error, decoded").await;
 }
 
 #[tokio::test]
 async fn another_protocol_version_is_named_by_either_side() {
-    let greeting = Greeting::Version(2);
-    check(Script { greeting, ..Script::default() }, "this kilnd, which speaks 1: 2").await;
-    let greeting = Greeting::Refused("agent speaks 2, host speaks 1\n");
-    let expected = "which speaks 1: agent speaks 2, host speaks 1";
+    let greeting = Greeting::Version(3);
+    check(Script { greeting, ..Script::default() }, "this kilnd, which speaks 2: 3").await;
+    let greeting = Greeting::Refused(Code::FailedPrecondition, "agent speaks 1, host speaks 2\n");
+    let expected = "which speaks 2: agent speaks 1, host speaks 2";
     check(Script { greeting, ..Script::default() }, expected).await;
 }
 
@@ -112,7 +135,7 @@ async fn silence_is_named_with_its_phase() {
 
 #[tokio::test]
 async fn an_agents_own_error_is_passed_on_without_its_escapes() {
-    let finish = Finish::Fails("\u{1b}[31mred");
+    let finish = Finish::Fails(Code::Internal, "\u{1b}[31mred");
     let script = Script { events: vec![started()], finish, ..Script::default() };
     check(script, "answered exec with").await;
     let script = Script { events: vec![started()], finish, ..Script::default() };
@@ -164,8 +187,8 @@ async fn stdin_waits_for_a_guest_that_does_not_read() {
     let script = Script { events: vec![started()], finish: Finish::Hangs, ..Script::default() };
     let (guest, _heard) = greeted(script).await;
     let (input, _output) = guest.exec(command()).await.unwrap();
-    let much = Bytes::from(vec![0; 8 << 20]);
-    assert!(timeout(SHORT, input.stdin(much)).await.is_err(), "8 MiB went nowhere");
+    let much = Bytes::from(vec![0; 5 * MAX_CHUNK_BYTES]);
+    assert!(timeout(SHORT, input.stdin(much)).await.is_err(), "320 KiB went nowhere");
     assert!(timeout(PATIENCE, input.kill()).await.is_ok(), "and a kill does not queue behind it");
 }
 
@@ -181,8 +204,8 @@ async fn an_output_that_is_dropped_resets_its_command() {
 
 #[tokio::test]
 async fn a_slow_reader_holds_a_command_of_small_writes_up_and_loses_nothing() {
-    let many = vec![Event::Stdout("x".into()); 50_000];
-    let events = std::iter::once(started()).chain(many).chain([exited()]).collect();
+    let many = vec![stdout("x"); 50_000];
+    let events = placed(0, std::iter::once(started()).chain(many).chain([exited()]));
     let (guest, _heard) = greeted(Script::saying(events)).await;
     let (_input, mut output) = guest.exec(command()).await.unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;

@@ -4,27 +4,38 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
 
 use hyper::{
-    body::Incoming,
     client::conn::http2::{Builder, SendRequest},
     rt::Executor,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{body::Body, codegen::http};
 use tower::Service;
 
-use super::frames::{Breach, Guarded, MAX_FRAME_BYTES};
+use super::{
+    frames::{Breach, Guarded, MAX_FRAME_BYTES},
+    said::{Overheard, Said},
+};
 
 /// How long a guest may leave our pings unanswered: an emulated guest on a busy host is slow, and
 /// a command at its limits makes it slower.
 pub(super) const PING_TIMEOUT: Duration = Duration::from_secs(30);
 const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// Between the end of a call and the word of its connection's task on why.
+const EXPLANATION: Duration = Duration::from_millis(100);
 
 /// Of one command's output, so that a reader who waits holds this much and no more.
 const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
@@ -47,7 +58,24 @@ pub(super) struct Wire {
 #[derive(Debug)]
 pub(super) struct Hold {
     pub(super) breach: Breach,
+    fate: Fate,
     _leash: DropGuard,
+}
+
+impl Hold {
+    /// Whether the connection has ended because the guest left our pings unanswered. A call that
+    /// ends with its connection is only told that it is gone.
+    pub(super) async fn fell_silent(&self) -> bool {
+        let _ = timeout(EXPLANATION, self.fate.over.cancelled()).await;
+        self.fate.silent.load(Ordering::Relaxed)
+    }
+}
+
+/// How the connection ended: its task writes it.
+#[derive(Clone, Debug, Default)]
+struct Fate {
+    silent: Arc<AtomicBool>,
+    over: CancellationToken,
 }
 
 /// Speaks HTTP/2 over `stream`.
@@ -56,8 +84,8 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (guarded, breach) = Guarded::new(stream);
-    let leash = CancellationToken::new();
-    let hold = Hold { breach, _leash: leash.clone().drop_guard() };
+    let (leash, fate) = (CancellationToken::new(), Fate::default());
+    let hold = Hold { breach, fate: fate.clone(), _leash: leash.clone().drop_guard() };
     let (requests, connection) = Builder::new(Leashed(leash.clone()))
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
@@ -74,14 +102,16 @@ where
     Leashed(leash).execute(async move {
         // Its error reaches every request that was under way.
         if let Err(error) = connection.await {
+            fate.silent.store(error.is_timeout(), Ordering::Relaxed);
             tracing::debug!(%error, "the connection to a guest has ended");
         }
+        fate.over.cancel();
     });
     Ok((Wire { requests }, hold))
 }
 
 impl Service<http::Request<Body>> for Wire {
-    type Response = http::Response<Incoming>;
+    type Response = http::Response<Overheard>;
     type Error = hyper::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
@@ -90,8 +120,10 @@ impl Service<http::Request<Body>> for Wire {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        Box::pin(self.requests.send_request(request))
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        let said = request.extensions_mut().remove::<Said>().unwrap_or_default();
+        let response = self.requests.send_request(request);
+        Box::pin(async move { Ok(said.listen(response.await?)) })
     }
 }
 

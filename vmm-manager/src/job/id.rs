@@ -8,7 +8,7 @@ use ulid::{Generator, Ulid};
 pub struct JobId(String);
 
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not a job id: 26 lower-case letters and digits")]
+#[error("{0:?} is not an id: 26 lower-case letters and digits")]
 pub struct InvalidJobId(String);
 
 impl JobId {
@@ -41,6 +41,34 @@ impl FromStr for JobId {
         }
         Ulid::from_string(&text.to_ascii_uppercase()).map_err(|_| invalid())?;
         Ok(Self(text.to_owned()))
+    }
+}
+
+/// What an upload is found by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(JobId);
+
+impl SourceId {
+    pub fn generate() -> Self {
+        Self(JobId::generate())
+    }
+
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl FromStr for SourceId {
+    type Err = InvalidJobId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidJobId> {
+        text.parse().map(Self)
+    }
+}
+
+impl fmt::Display for SourceId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
     }
 }
 

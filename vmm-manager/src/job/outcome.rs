@@ -14,6 +14,13 @@ pub enum Outcome {
     Timeout,
 }
 
+/// What the job's command came to, written down before its outputs are taken. It becomes the job's
+/// outcome unless the outputs of work that succeeded cannot be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandEnd {
+    pub outcome: Outcome,
+}
+
 /// How a command ended, as a shell would show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExitStatus {

@@ -5,10 +5,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{ExitStatus, JobId, JobSpec, Outcome, Owner};
+use super::{ExitStatus, JobId, JobSpec, Outcome, Owner, Step};
 use crate::log::LogSummary;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
     pub id: JobId,
     pub owner: Owner,
@@ -21,9 +21,53 @@ pub struct Job {
     pub machine: Option<MachineRecord>,
     pub memory_peak_bytes: Option<u64>,
     pub log: LogSummary,
+    /// Where it stands in the queue; only while queued, and never stored.
+    pub place: Option<QueuePlace>,
+    /// From 1: how often it was begun.
+    pub attempt: u32,
+    pub outputs: Vec<OutputRecord>,
+    pub usage: Usage,
+    pub idempotency_key: Option<String>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueuePlace {
+    /// From 1.
+    pub position: u32,
+    pub waits_for: WaitsFor,
+}
+
+/// What keeps a queued job from running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// Others come first.
+    Turn,
+    Vms,
+    Cpus,
+    Memory,
+    Disk,
+}
+
+/// What an output disk carried, as the host counted and hashed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputRecord {
+    pub name: String,
+    pub size_bytes: u64,
+    /// `sha256:` and 64 hex digits.
+    pub digest: String,
+    /// Its bytes have been removed.
+    pub expired: bool,
+}
+
+/// What the host saw a job use; zero where nothing was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub vm_memory_peak_bytes: u64,
+    pub vm_cpu_time: Duration,
+    pub disk_peak_bytes: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     Queued,
     Running {
@@ -38,26 +82,29 @@ pub enum State {
     },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
     Preparing,
+    Downloading,
     Building,
+    Optimizing,
+    Packaging,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhaseTime {
-    pub name: &'static str,
+    pub step: Step,
     pub started_at: SystemTime,
     /// `None` while it lasts.
     pub duration: Option<Duration>,
 }
 
 /// What a job ran on: nothing here is taken from what the guest claims but the last two fields.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MachineRecord {
-    pub vmm: &'static str,
+    pub vmm: String,
     pub vmm_version: String,
-    pub accelerator: &'static str,
+    pub accelerator: String,
     pub kernel_digest: String,
     pub initramfs_digest: String,
     pub root_digest: String,
@@ -79,11 +126,23 @@ impl Job {
             machine: None,
             memory_peak_bytes: None,
             log: LogSummary::default(),
+            place: None,
+            attempt: 1,
+            outputs: Vec::new(),
+            usage: Usage::default(),
+            idempotency_key: None,
         }
     }
 
     pub fn has_ended(&self) -> bool {
         matches!(self.state, State::Ended { .. })
+    }
+
+    pub fn ended_at(&self) -> Option<SystemTime> {
+        match &self.state {
+            State::Ended { ended_at, .. } => Some(*ended_at),
+            State::Queued | State::Running { .. } => None,
+        }
     }
 
     /// The command's exit, when there was one.

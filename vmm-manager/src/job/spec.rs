@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::SourceId;
+
 /// Whose a job is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
@@ -20,6 +22,37 @@ pub struct JobSpec {
     /// The work waits for an attachment.
     pub attach: bool,
     pub work: Work,
+    /// Brought into the guest in this order before the work.
+    pub inputs: Vec<InputDisk>,
+    /// Packed after work that succeeded; each name once.
+    pub outputs: Vec<OutputDisk>,
+}
+
+/// What a disk of bytes stands for in the guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskFormat {
+    /// A tar, and a directory.
+    Tar,
+    /// Bytes, and one regular file.
+    Raw,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputDisk {
+    pub source: SourceId,
+    /// Absolute, in the guest.
+    pub path: String,
+    pub format: DiskFormat,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputDisk {
+    pub name: String,
+    /// Absolute, in the guest.
+    pub path: String,
+    pub format: DiskFormat,
+    /// The disk's size.
+    pub max_bytes: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +70,14 @@ pub struct Exec {
     /// Empty means root.
     pub user: String,
     pub stdin: bool,
+    /// A terminal instead of pipes; only with `stdin`.
+    pub terminal: Option<TerminalSize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TerminalSize {
+    pub rows: u16,
+    pub columns: u16,
 }
 
 impl JobSpec {
@@ -46,5 +87,12 @@ impl JobSpec {
     /// What the VM is given, in whole MiB.
     pub fn machine_memory_bytes(&self) -> u64 {
         (self.memory_bytes + Self::RESERVE_BYTES).next_multiple_of(1 << 20)
+    }
+
+    /// What its disks may take of the host at most: scratch and outputs, and each output once more
+    /// where the host keeps it. Its sources are counted when they are uploaded.
+    pub fn host_disk_bytes(&self) -> u64 {
+        let outputs: u64 = self.outputs.iter().map(|output| output.max_bytes).sum();
+        self.disk_bytes.saturating_add(outputs.saturating_mul(2))
     }
 }

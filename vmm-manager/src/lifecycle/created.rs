@@ -2,21 +2,23 @@
 
 use super::{
     Host,
-    directory::VmDirectory,
     end::guest_failure,
     greeted::Greeted,
     interrupt::{Interrupted, unless_cancelled},
+    taken::Taken,
 };
 use crate::{
+    fault::{Point, at},
     guest::{self, Connection, Hello},
-    job::{Failure, MachineRecord},
+    host::cgroup::Cgroup,
+    job::{Failure, MachineRecord, Usage},
     store::JobHandle,
     vmm::Machine,
 };
 
 #[derive(Debug)]
 pub(super) struct Created {
-    pub(super) directory: VmDirectory,
+    pub(super) taken: Taken,
     pub(super) machine: Box<dyn Machine>,
 }
 
@@ -28,33 +30,67 @@ pub(super) struct Booted {
 
 impl Created {
     pub(super) async fn boot(self, host: &Host, job: &JobHandle) -> Result<Booted, Interrupted> {
-        let machine = self.machine.as_ref();
         let boot = async {
-            machine.boot().await.map_err(|error| Failure::infrastructure("boot", &error))?;
-            match guest::connect(machine.vsock_socket(), host.limits.boot, machine).await {
-                Ok(connection) => Ok(connection),
-                Err(error) => Err(guest_failure("boot", error, machine).await),
-            }
+            let booted = self.machine.boot().await;
+            booted.map_err(|error| Failure::infrastructure("boot", &error))?;
+            self.call("boot", host).await
         };
-        match unless_cancelled(job.cancellation(), boot).await {
+        let called = unless_cancelled(job.cancellation(), boot).await;
+        self.or_release(called, job).await
+    }
+
+    /// A machine that an earlier kilnd had booted.
+    pub(super) async fn rejoin(self, host: &Host, job: &JobHandle) -> Result<Booted, Interrupted> {
+        let called = unless_cancelled(job.cancellation(), self.call("adopt", host)).await;
+        self.or_release(called, job).await
+    }
+
+    async fn call(&self, step: &'static str, host: &Host) -> Result<Connection, Failure> {
+        let machine = self.machine.as_ref();
+        match guest::connect(machine.vsock_socket(), host.limits.boot, machine).await {
+            Ok(connection) => Ok(connection),
+            Err(error) => Err(guest_failure(step, error, machine).await),
+        }
+    }
+
+    async fn or_release(
+        self,
+        called: Result<Connection, Interrupted>,
+        job: &JobHandle,
+    ) -> Result<Booted, Interrupted> {
+        match called {
             Ok(connection) => Ok(Booted { leases: self, connection }),
             Err(interrupted) => {
-                self.release().await;
+                self.release(job).await;
                 Err(interrupted)
             }
         }
     }
 
-    pub(super) async fn release(self) {
-        self.machine.kill().await;
-        self.directory.release().await;
+    /// Kills the machine, writes down what it used, and gives everything back.
+    pub(super) async fn release(self, job: &JobHandle) {
+        let Self { taken, machine } = self;
+        machine.kill().await;
+        at(Point::VmGone);
+        let seen = taken.cgroup().map(Cgroup::usage).unwrap_or_default();
+        job.record_usage(Usage {
+            vm_memory_peak_bytes: seen.memory_peak_bytes,
+            vm_cpu_time: seen.cpu_time,
+            disk_peak_bytes: taken.disks().used_bytes(),
+        })
+        .detach();
+        taken.release(job).await;
     }
 }
 
 impl Booted {
     pub(super) async fn greet(self, host: &Host, job: &JobHandle) -> Result<Greeted, Interrupted> {
         let Self { leases, connection } = self;
-        let hello = Hello { hostname: job.id().hostname(), limit: host.limits.hello };
+        let hello = Hello {
+            hostname: job.id().hostname(),
+            secret: job.recovery().guest_secret.reveal(),
+            limit: host.limits.hello,
+        };
         let greet = async {
             match connection.hello(hello).await {
                 Ok(greeting) => Ok(greeting),
@@ -64,16 +100,15 @@ impl Booted {
         match unless_cancelled(job.cancellation(), greet).await {
             Ok((guest, hello)) => {
                 if let Some(machine) = job.snapshot().machine {
-                    job.record_machine(MachineRecord {
-                        kernel_release: hello.kernel_release,
-                        agent_version: hello.agent_version,
-                        ..machine
-                    });
+                    let kernel_release = hello.kernel_release;
+                    let agent_version = hello.agent_version;
+                    job.record_machine(MachineRecord { kernel_release, agent_version, ..machine })
+                        .detach();
                 }
                 Ok(Greeted { leases, guest })
             }
             Err(interrupted) => {
-                leases.release().await;
+                leases.release(job).await;
                 Err(interrupted)
             }
         }

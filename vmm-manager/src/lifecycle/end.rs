@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     guest::{ExecExit, ExecStatus, GuestError, RefusalReason},
     job::{ExitStatus, Failure, FailureClass, JobSpec, Outcome},
-    vmm::Machine,
+    vmm::{Machine, VmExit},
 };
 
 /// How long a VMM may take to die after its guest's connection did, for the true cause to be told.
@@ -21,6 +21,9 @@ pub(super) async fn guest_failure(
     let failure = Failure::infrastructure(step, &error);
     match error {
         GuestError::Protocol { .. } => Failure { class: FailureClass::Policy, ..failure },
+        GuestError::MachineExited { exit: VmExit::OutOfMemory { limit_bytes }, .. } => {
+            Failure { class: FailureClass::Oom, ..failure }.with("limit_bytes", limit_bytes)
+        }
         _ => failure,
     }
 }

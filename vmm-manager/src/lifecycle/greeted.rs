@@ -1,7 +1,7 @@
 //! A job with a guest that is ready to work.
 
 use super::created::Created;
-use crate::{guest::Guest, vmm::Machine};
+use crate::{disk::Disks, guest::Guest, store::JobHandle, vmm::Machine};
 
 #[derive(Debug)]
 pub(super) struct Greeted {
@@ -14,9 +14,21 @@ impl Greeted {
         self.leases.machine.as_ref()
     }
 
+    pub(super) fn disks(&self) -> &Disks {
+        self.leases.taken.disks()
+    }
+
     /// Kills the VM, which has nothing left to say, and gives everything back.
-    pub(super) async fn release(self) {
+    pub(super) async fn release(self, job: &JobHandle) {
+        // A clone that a shell holds would keep the connection, not the VM.
+        job.set_guest(None);
         drop(self.guest);
-        self.leases.release().await;
+        self.leases.release(job).await;
+    }
+    /// Lets go of a VM that runs on for the next daemon.
+    pub(super) fn leave(self, job: &JobHandle) {
+        job.set_guest(None);
+        let Self { leases: Created { taken: _its_own_still, machine }, guest: _ } = self;
+        machine.leave();
     }
 }

@@ -1,143 +1,205 @@
-//! The work itself: one command in the guest, its streams carried to the log and the attachment.
+//! The work itself: sources in, one command, outputs out.
 //!
 //! ```text
-//! guest ──output──▶ log ──▶ attachment (waits while the client does not read)
-//! guest ◀──stdin─── attachment
+//!            attach, sources            exec by id, from the log's end
+//! greeted ──────────────────▶ `started` ──────────────────────────────▶ over ──▶ `exit` ──▶ outputs
+//!                                 ▲                                      │
+//!         adopted ────────────────┴── the command is over already ───────┘
 //! ```
 //!
-//! The guest is read only as fast as log and attachment take its output, so back-pressure reaches
-//! the command. A cancelled job stops waiting for its client, asks the command to end, and is over
-//! when it has or when its patience is spent; a command past its limit that the guest does not end
-//! is ended with its VM.
+//! A job that is taken up by a later kilnd comes in at the point that its record names; everything
+//! from there on may be asked of the guest again, since the agent knows what it has done.
 
-mod attached;
+mod command;
+mod control;
 mod output;
 
-use tokio::time::{Duration, Instant, sleep, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 
-use self::{
-    attached::Attached,
-    output::{Delivery, WorkError},
-};
 use super::{
-    end,
+    Host,
+    durable::durable,
+    finish,
     greeted::Greeted,
-    interrupt::{Interrupted, cancelled, unless_cancelled},
-    limits::PhaseLimits,
+    interrupt::{Interrupted, unless_cancelled},
+    outputs, sources,
 };
 use crate::{
-    guest::{Command, ExecInput},
-    job::{Exec, Failure, FailureClass, Outcome, Phase, Work},
-    log::LogWriter,
-    store::{AttachmentEnds, JobHandle},
+    fault::{Point, at},
+    job::{CommandEnd, Failure, FailureClass, Outcome, Step},
+    log::{Log, LogWriter},
+    scheduler::Turn,
+    store::{JobHandle, Presence},
+    vmm::{Machine, MachineStatus},
 };
 
-/// Longer than any job, and still a time that can be added to now.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// How often a machine is asked whether it stands still.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(5);
 
-pub(super) async fn run(
-    greeted: &Greeted,
-    limits: &PhaseLimits,
-    job: &JobHandle,
-    log: &mut LogWriter,
-) -> Outcome {
-    let ends = match attachment(limits, job).await {
-        Ok(ends) => ends,
-        Err(interrupted) => return interrupted.into_outcome(),
+/// Runs a job whose guest is ready, to the last thing given back.
+pub(super) async fn run(host: &Host, job: &JobHandle, greeted: Greeted) -> Turn {
+    let outcome = match open_log(host, job).await {
+        Ok((mut log, readers)) => {
+            job.set_log(readers.clone());
+            job.set_guest(Some(greeted.guest.clone()));
+            let outcome = watched(host, job, &greeted, &mut log, &readers).await;
+            // Followers come to the end of a log before they hear of the job's.
+            match log.seal().await {
+                Ok(()) => outcome,
+                Err(error) => unsealed(outcome, &error),
+            }
+        }
+        Err(failure) => failure.into(),
     };
-    job.begin_phase(Phase::Building);
-    job.begin_step("work");
-    let Work::Exec(exec) = &job.spec().work;
-    match command(exec, greeted, limits, job, log, ends).await {
-        Ok(outcome) => outcome,
-        Err(WorkError::Log(error)) => {
-            let failure = Failure::infrastructure("work", &error);
-            let message = format!("the job's log could not be written: {}", failure.message);
-            Failure { message, ..failure }.into()
+    at(Point::Sealed);
+    finish::with_machine(job, outcome, greeted).await
+}
+
+/// The log of a job that begins, or the one that an earlier kilnd wrote.
+async fn open_log(host: &Host, job: &JobHandle) -> Result<(LogWriter, Log), Failure> {
+    let directory = host.home.make_job_directory(job.id());
+    let directory = directory.map_err(|error| log_failure(&error))?;
+    LogWriter::open(directory, host.log_quota).await.map_err(|error| log_failure(&error))
+}
+
+/// Says how long the log is that an earlier kilnd wrote of a job whose machine is gone.
+pub(super) async fn close_log(host: &Host, job: &JobHandle) {
+    let closed = match open_log(host, job).await {
+        Ok((mut log, readers)) => {
+            job.set_log(readers);
+            log.seal().await.map_err(|error| log_failure(&error))
         }
-        Err(WorkError::Guest(error)) => {
-            end::guest_failure("work", error, greeted.machine()).await.into()
-        }
+        Err(failure) => Err(failure),
+    };
+    if let Err(Failure { message, .. }) = closed {
+        tracing::error!(message, "the log of a job that was lost is not closed");
     }
 }
 
-/// Waits for the client of a job that announced one.
-async fn attachment(
-    limits: &PhaseLimits,
+/// The work, unless its machine comes to a stand under it.
+async fn watched(
+    host: &Host,
     job: &JobHandle,
-) -> Result<Option<AttachmentEnds>, Interrupted> {
-    let Some(arrival) = job.attachment() else { return Ok(None) };
-    job.begin_step("attach");
-    let arrives = async {
-        match timeout(limits.attach, arrival).await {
-            Ok(Ok(ends)) => Ok(Some(ends)),
-            Ok(Err(_)) | Err(_) => Err(Failure::new(
-                FailureClass::User,
-                format!("nobody attached to the job within {:?} of its start", limits.attach),
-            )
-            .with("reason", "not_attached")),
+    greeted: &Greeted,
+    log: &mut LogWriter,
+    readers: &Log,
+) -> Outcome {
+    tokio::select! {
+        outcome = work(host, job, greeted, log, readers) => outcome,
+        failure = stalled(greeted.machine()) => failure.into(),
+    }
+}
+
+async fn work(
+    host: &Host,
+    job: &JobHandle,
+    greeted: &Greeted,
+    log: &mut LogWriter,
+    readers: &Log,
+) -> Outcome {
+    match to_the_end(host, job, greeted, log, readers).await {
+        Ok(outcome) => outcome,
+        Err(interrupted) => interrupted.into_outcome(),
+    }
+}
+
+async fn to_the_end(
+    host: &Host,
+    job: &JobHandle,
+    greeted: &Greeted,
+    log: &mut LogWriter,
+    readers: &Log,
+) -> Result<Outcome, Interrupted> {
+    let recovery = job.recovery();
+    let end = match recovery.exit {
+        Some(end) => end,
+        None => {
+            if !recovery.started {
+                prepare(host, job, greeted).await?;
+            }
+            let outcome = command::run(host, job, greeted, log, readers, recovery.started).await?;
+            at(Point::Exited);
+            let end = CommandEnd { outcome };
+            if end.outcome == Outcome::Completed {
+                durable(job.record_exit(end.clone()), &host.limits).await?;
+                at(Point::ExitRecorded);
+            }
+            end
         }
+    };
+    if end.outcome == Outcome::Completed {
+        let records = match outputs::take_over(host, job, greeted).await {
+            Ok(records) => records,
+            Err(interrupted) => {
+                outputs::discard(host, job).await;
+                return Err(interrupted);
+            }
+        };
+        if !records.is_empty() {
+            durable(job.record_outputs(records), &host.limits).await?;
+        }
+    }
+    Ok(end.outcome)
+}
+
+/// Everything before the command, up to the mark that it may have been begun.
+async fn prepare(host: &Host, job: &JobHandle, greeted: &Greeted) -> Result<(), Interrupted> {
+    attachment(host, job).await?;
+    sources::unpack(host, job, greeted).await?;
+    at(Point::Unpacked);
+    durable(job.mark_started(), &host.limits).await?;
+    at(Point::Marked);
+    Ok(())
+}
+
+/// Waits for the client of a job that announced one.
+async fn attachment(host: &Host, job: &JobHandle) -> Result<(), Interrupted> {
+    if !job.spec().attach {
+        return Ok(());
+    }
+    job.begin_step(Step::Attach).detach();
+    let limit = host.limits.attach;
+    job.attach_point().expect(limit);
+    let arrives = async {
+        let mut presence = job.attach_point().watch_presence();
+        let arrived = presence.wait_for(|presence| *presence == Presence::Here);
+        // The point lives as long as the job.
+        timeout(limit, arrived).await.map(drop).map_err(|_| {
+            let message = format!("nobody attached to the job within {limit:?} of its start");
+            Failure::new(FailureClass::User, message).with("reason", "not_attached")
+        })
     };
     unless_cancelled(job.cancellation(), arrives).await
 }
 
-async fn command(
-    exec: &Exec,
-    greeted: &Greeted,
-    limits: &PhaseLimits,
-    job: &JobHandle,
-    log: &mut LogWriter,
-    ends: Option<AttachmentEnds>,
-) -> Result<Outcome, WorkError> {
-    let (input, mut from_guest) = greeted.guest.exec(request(exec, limits, job)).await?;
-    let attached = ends.map(|ends| Attached::new(ends, input.clone(), exec.stdin));
-    let overdue =
-        Instant::now() + job.spec().timeout.map_or(FOREVER, |limit| limit + limits.overrun);
-    let delivery = Delivery::new(attached);
-    let detach = delivery.detacher();
-    let work = delivery.run(&mut from_guest, log, job);
-    tokio::pin!(work);
-    let reason = tokio::select! {
-        outcome = &mut work => return outcome,
-        () = sleep_until(overdue) => return Ok(Outcome::Timeout),
-        reason = job.cancellation().cancelled() => reason,
-    };
-    // From here on a client that does not read holds nothing up for long.
-    detach.cancel();
-    job.begin_step("stop");
-    let ended = async {
-        tokio::select! {
-            _ = &mut work => {}
-            () = end_command(&input, limits) => {}
+/// Resolves when the VMM has stopped its machine by itself, as QEMU does when the host's disk has no
+/// room for what the guest writes. The guest can't tell: it stands still.
+async fn stalled(machine: &dyn Machine) -> Failure {
+    loop {
+        sleep(LOOK).await;
+        if let MachineStatus::Stalled(state) = machine.status().await {
+            let message = format!(
+                "the VMM stopped the machine ({state}); if the host's disk is full, make room and \
+                 submit the job again"
+            );
+            return Failure::new(FailureClass::Infrastructure, message)
+                .with("step", "work")
+                .with("reason", "stalled")
+                .with("state", state);
         }
-    };
-    ended.await;
-    Ok(cancelled(reason))
+    }
 }
 
-/// Asks, after the grace insists, and returns when there is nothing more to wait for. Errors mean
-/// that the command is gone already, which the output tells.
-async fn end_command(input: &ExecInput, limits: &PhaseLimits) {
-    const SIGTERM: i32 = 15;
-    let insist = async {
-        let _ = input.signal(SIGTERM).await;
-        sleep(limits.grace).await;
-        let _ = input.kill().await;
-        sleep(limits.kill).await;
-    };
-    let _ = timeout(limits.grace + 2 * limits.kill, insist).await;
+fn log_failure(error: &(dyn std::error::Error + 'static)) -> Failure {
+    let failure = Failure::infrastructure("work", error);
+    let message = format!("the job's log could not be written: {}", failure.message);
+    Failure { message, ..failure }.with("reason", "log")
 }
 
-fn request(exec: &Exec, limits: &PhaseLimits, job: &JobHandle) -> Command {
-    Command {
-        argv: exec.argv.clone(),
-        env: exec.env.clone(),
-        workdir: exec.workdir.clone(),
-        user: exec.user.clone(),
-        stdin: exec.stdin,
-        memory_bytes: job.spec().memory_bytes,
-        pids: 0,
-        timeout: job.spec().timeout,
-        start_limit: limits.exec,
+/// Work that succeeded while its log could not be kept is no success that could be shown.
+fn unsealed(outcome: Outcome, error: &(dyn std::error::Error + 'static)) -> Outcome {
+    match outcome {
+        Outcome::Completed => log_failure(error).into(),
+        other => other,
     }
 }

@@ -1,50 +1,70 @@
 //! One job, shared by its lifecycle and everyone who asks about it.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, mpsc},
     time::SystemTime,
 };
 
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    attach::{AttachError, AttachPoint, Attachment, AttachmentEnds},
+    attach::AttachPoint,
     cancel::{CancelReason, Cancellation},
+    change::{Change, Record},
+    commit::Commit,
+    lease::LeaseKind,
+    published::Published,
+    recovery::{GuestSecret, Recovery},
+    writer::{Mutation, Op, What},
 };
 use crate::{
-    job::{Job, JobId, JobSpec, MachineRecord, Outcome, Owner, Phase, PhaseTime, State},
+    guest::Guest,
+    job::{
+        CommandEnd, Job, JobId, JobSpec, MachineRecord, Outcome, OutputRecord, Owner, Phase,
+        QueuePlace, State, Step, Usage,
+    },
     log::Log,
 };
 
+/// Every change goes through the store's writer, in the order in which it was asked for, and is
+/// seen by others when it is durable and not before.
 #[derive(Debug)]
 pub struct JobHandle {
     id: JobId,
     owner: Owner,
     spec: Arc<JobSpec>,
-    /// Written by the job's lifecycle alone, read by all.
-    publisher: watch::Sender<Job>,
+    published: Arc<Published>,
+    writer: mpsc::Sender<Op>,
     cancellation: Cancellation,
     attach_point: AttachPoint,
-    log: Log,
-    /// Everything that the job took from the host has been given back.
-    released: AtomicBool,
+    /// Set by the job's lifecycle when it opens the log; for those who read and follow it.
+    log: watch::Sender<Option<Log>>,
+    /// Set by the job's lifecycle while there is a guest that was greeted; for a shell in it.
+    guest: Mutex<Option<Guest>>,
 }
 
 impl JobHandle {
-    pub fn new(job: Job, log: Log) -> Self {
-        Self {
+    pub(super) fn new(record: Record, writer: mpsc::Sender<Op>) -> Self {
+        let job = &record.job;
+        let cancellation = Cancellation::new(job.id.clone());
+        if let Some(reason) = record.recovery.cancel {
+            cancellation.cancel(reason);
+        }
+        let handle = Self {
             id: job.id.clone(),
             owner: job.owner.clone(),
             spec: Arc::clone(&job.spec),
             attach_point: AttachPoint::new(job.spec.attach),
-            publisher: watch::Sender::new(job),
-            cancellation: Cancellation::default(),
-            log,
-            released: AtomicBool::new(false),
+            published: Arc::new(Published::new(record)),
+            writer,
+            cancellation,
+            log: watch::Sender::new(None),
+            guest: Mutex::new(None),
+        };
+        if handle.has_ended() {
+            handle.attach_point.close();
         }
+        handle
     }
 
     pub fn id(&self) -> &JobId {
@@ -59,92 +79,208 @@ impl JobHandle {
         &self.spec
     }
 
-    pub fn log(&self) -> &Log {
-        &self.log
+    /// Its place among all jobs, in the order in which they came.
+    pub fn order(&self) -> u64 {
+        self.published.order()
     }
 
+    /// The job as it stands on the disk, its place in the queue, and its log as it grows.
     pub fn snapshot(&self) -> Job {
-        let mut job = self.publisher.borrow().clone();
-        job.log = self.log.summary();
+        let mut job = self.published.job();
+        if let (Some(log), false) = (&*self.log.borrow(), job.has_ended()) {
+            job.log = log.summary();
+        }
         job
     }
 
-    pub fn watch(&self) -> watch::Receiver<Job> {
-        self.publisher.subscribe()
+    pub fn has_ended(&self) -> bool {
+        self.published.with_job(Job::has_ended)
     }
 
-    pub fn cancel(&self, reason: CancelReason) {
-        self.cancellation.cancel(reason);
+    pub fn is_queued(&self) -> bool {
+        self.published.with_job(|job| matches!(job.state, State::Queued))
+    }
+
+    pub fn watch(&self) -> watch::Receiver<Job> {
+        self.published.watch()
+    }
+
+    /// Durable facts for whoever takes the job up.
+    pub fn recovery(&self) -> Recovery {
+        self.published.recovery()
+    }
+
+    pub fn is_released(&self) -> bool {
+        self.published.recovery().released
     }
 
     pub fn cancellation(&self) -> &Cancellation {
         &self.cancellation
     }
 
-    pub fn attach(&self) -> Result<Attachment, AttachError> {
-        self.attach_point.attach()
+    pub fn attach_point(&self) -> &AttachPoint {
+        &self.attach_point
     }
 
-    /// For the job's lifecycle, once.
-    pub fn attachment(&self) -> Option<oneshot::Receiver<AttachmentEnds>> {
-        self.attach_point.arrival()
+    /// `None` before there is one, and for an ended job of an earlier daemon.
+    pub fn log(&self) -> Option<Log> {
+        self.log.borrow().clone()
     }
 
-    pub fn is_released(&self) -> bool {
-        self.released.load(Ordering::Acquire)
+    /// For those who follow a log that is not there yet.
+    pub fn watch_log(&self) -> watch::Receiver<Option<Log>> {
+        self.log.subscribe()
     }
 
-    pub fn mark_released(&self) {
-        self.released.store(true, Ordering::Release);
+    pub fn set_log(&self, log: Log) {
+        self.log.send_replace(Some(log));
     }
 
-    pub fn begin_phase(&self, phase: Phase) {
-        self.publisher.send_modify(|job| {
-            let started_at = match job.state {
-                State::Running { started_at, .. } => started_at,
-                State::Queued | State::Ended { .. } => SystemTime::now(),
-            };
-            job.state = State::Running { phase, started_at };
-        });
+    /// The guest of a job that runs, where one more command can be run in it.
+    pub fn guest(&self) -> Option<Guest> {
+        self.guest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Cleared before the VM goes: a clone keeps the connection open.
+    pub fn set_guest(&self, guest: Option<Guest>) {
+        let earlier = std::mem::replace(
+            &mut *self.guest.lock().unwrap_or_else(PoisonError::into_inner),
+            guest,
+        );
+        drop(earlier);
+    }
+
+    /// Published and never stored.
+    pub fn set_place(&self, place: Option<QueuePlace>) {
+        self.published.set_place(place);
+    }
+
+    /// Its turn has come: it runs, preparing.
+    pub fn begin_attempt(&self) -> Commit {
+        self.change(Change::BeginAttempt)
+    }
+
+    pub fn begin_phase(&self, phase: Phase) -> Commit {
+        self.change(Change::BeginPhase(phase))
     }
 
     /// Closes the step that is open and opens the next.
-    pub fn begin_step(&self, name: &'static str) {
-        self.publisher.send_modify(|job| {
-            let now = SystemTime::now();
-            close_step(job, now);
-            job.phases.push(PhaseTime { name, started_at: now, duration: None });
-        });
+    pub fn begin_step(&self, step: Step) -> Commit {
+        self.change(Change::BeginStep(step))
     }
 
-    pub fn record_machine(&self, machine: MachineRecord) {
-        self.publisher.send_modify(|job| job.machine = Some(machine));
+    pub fn record_machine(&self, machine: MachineRecord) -> Commit {
+        self.change(Change::Machine(Box::new(machine)))
     }
 
-    pub fn record_memory_peak(&self, bytes: u64) {
-        self.publisher.send_modify(|job| job.memory_peak_bytes = Some(bytes));
+    /// Until the job is released: peaks are read when its machine goes.
+    pub fn record_usage(&self, usage: Usage) -> Commit {
+        self.change(Change::Usage(usage))
     }
 
-    /// Once: the first outcome stands.
-    pub fn end(&self, outcome: Outcome) {
-        let log = self.log.summary();
-        self.publisher.send_if_modified(|job| {
-            let started_at = match job.state {
-                State::Queued => None,
-                State::Running { started_at, .. } => Some(started_at),
-                State::Ended { .. } => return false,
-            };
-            let ended_at = SystemTime::now();
-            close_step(job, ended_at);
-            job.log = log;
-            job.state = State::Ended { outcome, started_at, ended_at };
-            true
-        });
+    pub fn record_memory_peak(&self, bytes: u64) -> Commit {
+        self.change(Change::MemoryPeak(bytes))
     }
-}
 
-fn close_step(job: &mut Job, now: SystemTime) {
-    if let Some(open) = job.phases.last_mut().filter(|step| step.duration.is_none()) {
-        open.duration = Some(now.duration_since(open.started_at).unwrap_or_default());
+    /// Once its command is over.
+    pub fn record_outputs(&self, outputs: Vec<OutputRecord>) -> Commit {
+        self.change(Change::Outputs(outputs))
+    }
+
+    /// Of an ended job: the bytes of its outputs are removed. Written before they are.
+    pub fn expire_outputs(&self) -> Commit {
+        self.change(Change::OutputsExpired)
+    }
+
+    /// Awaited before the command is sent to the guest: from here on it is never begun again. Once
+    /// an attempt.
+    pub fn mark_started(&self) -> Commit {
+        self.change(Change::Started)
+    }
+
+    /// The command is over; its outputs are still to come.
+    pub fn record_exit(&self, exit: CommandEnd) -> Commit {
+        self.change(Change::Exit(exit))
+    }
+
+    /// The first outcome stands. Work completes only where it was started.
+    pub fn end(&self, outcome: Outcome) -> Commit {
+        let log = self.snapshot().log;
+        self.change(Change::End { outcome, log })
+    }
+
+    /// Everything is given back: the job may leave memory.
+    pub fn mark_released(&self) -> Commit {
+        self.change(Change::Released)
+    }
+
+    /// Back to the queue for one more attempt, unless the command was started. What it had of the
+    /// host has been given back.
+    pub fn requeue(&self) -> Commit {
+        match GuestSecret::draw() {
+            Ok(secret) => self.change(Change::Requeue(secret)),
+            Err(error) => {
+                tracing::error!(job = %self.id, %error, "no randomness for a guest's secret");
+                // An answer that never comes is the commit's `Closed`.
+                Commit::new(oneshot::channel().1)
+            }
+        }
+    }
+
+    /// Written down before it is used; given back by [`Self::requeue`] and [`Self::mark_released`].
+    pub fn lease_number(&self, number: u32) -> Commit {
+        self.change(Change::Number(number))
+    }
+
+    /// Awaited before the thing is taken. Only a job that runs takes anything.
+    pub fn take_lease(&self, kind: LeaseKind, name: impl Into<String>) -> Commit {
+        self.send(What::Take { kind, name: name.into() })
+    }
+
+    /// The thing is gone.
+    pub fn release_lease(&self, kind: LeaseKind, name: impl Into<String>) -> Commit {
+        self.send(What::GiveBack { kind, name: name.into() })
+    }
+
+    /// Wishes that the job end, now and, once this is durable, for every later daemon. A job that
+    /// has ended stays as it is.
+    pub fn request_cancel(&self) -> Commit {
+        let reason = CancelReason::Asked;
+        let commit = self.change(Change::Cancel(reason));
+        // Before it is durable: on a disk that is full, this job may be what fills it.
+        self.cancellation.cancel(reason);
+        commit
+    }
+
+    /// For this daemon only.
+    pub fn cancel(&self, reason: CancelReason) {
+        self.cancellation.cancel(reason);
+    }
+
+    pub(super) fn published(&self) -> &Arc<Published> {
+        &self.published
+    }
+
+    /// What others see, and what follows from it.
+    pub(super) fn publish(&self, record: Record) {
+        let ended = record.job.has_ended();
+        self.published.publish(record);
+        if ended {
+            self.attach_point.close();
+        }
+    }
+
+    fn change(&self, change: Change) -> Commit {
+        self.send(What::Change(change))
+    }
+
+    fn send(&self, what: What) -> Commit {
+        let (answer, commit) = oneshot::channel();
+        let published = Arc::clone(&self.published);
+        let mutation =
+            Mutation { id: self.id.clone(), published, what, at: SystemTime::now(), answer };
+        // A writer that is gone drops the answer, which the commit tells.
+        let _ = self.writer.send(Op::Mutate(mutation));
+        Commit::new(commit)
     }
 }

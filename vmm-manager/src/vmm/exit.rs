@@ -19,6 +19,11 @@ pub enum VmExit {
     /// The vsock bridge died, and the rest of the machine was ended: nothing could be said to
     /// the guest any more.
     BridgeLost { cause: String },
+    /// The kernel killed a process of the machine, because all of them together were about to take
+    /// more memory than the machine's cgroup may have.
+    OutOfMemory { limit_bytes: u64 },
+    /// The supervisor died, and its processes with it: how they ended is not known.
+    SupervisorLost,
 }
 
 impl VmExit {
@@ -45,6 +50,13 @@ impl fmt::Display for VmExit {
                 said(formatter, stderr)
             }
             Self::BridgeLost { cause } => write!(formatter, "its vsock bridge {cause}"),
+            Self::OutOfMemory { limit_bytes } => {
+                let mebibytes = limit_bytes >> 20;
+                write!(formatter, "its VMM was killed at its memory limit of {mebibytes} MiB")
+            }
+            Self::SupervisorLost => {
+                formatter.write_str("its supervisor died, and the machine with it")
+            }
         }
     }
 }

@@ -53,7 +53,8 @@ async fn boot(config: &QemuConfig, spec: VmSpec) -> Result<Duration, String> {
     let greeting = async {
         let connection =
             guest::connect(machine.vsock_socket(), PROBE_LIMIT, machine.as_ref()).await?;
-        let hello = Hello { hostname: "probe".to_owned(), limit: PROBE_LIMIT };
+        let secret = guest::draw_secret()?;
+        let hello = Hello { hostname: "probe".to_owned(), secret, limit: PROBE_LIMIT };
         connection.hello(hello).await
     };
     let greeted = tokio::time::timeout_at(begin + PROBE_LIMIT, greeting).await;

@@ -1,4 +1,4 @@
-//! Child processes that cannot be forgotten.
+//! Child processes of kilnd's own that cannot be forgotten. A machine's are its supervisor's.
 //!
 //! A [`Supervised`] child is killed when its owner drops it, and when kilnd itself dies, however
 //! that happens. One thread, the keeper, forks, drains and reaps every child: it does not depend on

@@ -2,14 +2,17 @@
 //! `vhost-device-vsock`.
 //!
 //! ```text
-//! kilnd ──QMP (socket pair)──▶ qemu ◀──vhost-user (socket)──▶ vhost-device-vsock ◀── vsock.sock
+//! kilnd ──qmp.sock──▶ qemu ◀──vhost-user (vhost.sock)──▶ vhost-device-vsock ◀── vsock.sock
+//!   └──shim.sock──▶ kiln-shim ──QMP (socket pair): why it ends
 //! ```
 //!
-//! Both sockets of QEMU are made here and handed over, so nothing has to be waited for and nobody
-//! else can speak on them.
+//! The sockets of QEMU are made by its supervisor and handed over: its monitor listens from before
+//! its start, for one daemon after the other, and nothing has to be waited for.
 
+mod adopt;
 mod arguments;
 mod bridge;
+mod exit;
 mod firmware;
 mod machine;
 mod monitor;
@@ -26,18 +29,23 @@ use tokio::time::timeout;
 
 pub use self::bridge::attached as bridge_attached;
 use super::{
-    Machine, VmSpec, Vmm, VmmError, VmmIdentity,
+    AdoptError, Machine, ShimConfig, VmSpec, Vmm, VmmError, VmmIdentity,
     process::{ProcessExit, Program, Stdout, Supervised},
 };
 
 /// A program that cannot say its version in this time will not run a machine.
 const VERSION_LIMIT: Duration = Duration::from_secs(30);
 
+/// How much translated code QEMU keeps; beyond it, it begins anew. Its own default is an eighth of
+/// the host's memory, which would not fit any limit.
+const TRANSLATION_MEBIBYTES: u64 = 512;
+
 /// Where the driver's programs are, and what executes the guest's instructions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QemuConfig {
     pub qemu: PathBuf,
     pub vhost_device_vsock: PathBuf,
+    pub shim: ShimConfig,
     pub accelerator: Accelerator,
 }
 
@@ -54,6 +62,16 @@ impl Accelerator {
         match self {
             Self::Kvm => "kvm",
             Self::Tcg => "tcg",
+        }
+    }
+
+    /// What QEMU and its bridge take at most beside the guest's memory. QEMU itself is 60 to
+    /// 150 MiB with its disks' buffers. Emulation adds the translated code, of which
+    /// [`TRANSLATION_MEBIBYTES`] are kept, and what describes it.
+    const fn overhead_bytes(self) -> u64 {
+        match self {
+            Self::Kvm => 320 << 20,
+            Self::Tcg => (512 + TRANSLATION_MEBIBYTES) << 20,
         }
     }
 }
@@ -94,6 +112,18 @@ impl Vmm for Qemu {
 
     async fn create(&self, spec: VmSpec) -> Result<Box<dyn Machine>, VmmError> {
         Ok(Box::new(start::start(self, spec).await?))
+    }
+
+    async fn adopt(
+        &self,
+        directory: &Path,
+        instance: &str,
+    ) -> Result<Box<dyn Machine>, AdoptError> {
+        Ok(Box::new(adopt::adopt(directory, instance).await?))
+    }
+
+    fn overhead_bytes(&self) -> u64 {
+        self.config.accelerator.overhead_bytes()
     }
 }
 

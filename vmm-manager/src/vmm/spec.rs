@@ -1,12 +1,20 @@
 //! What a machine is made of: resolved, so that no driver has anything left to decide.
 
-use std::path::PathBuf;
+use std::{borrow::Cow, path::PathBuf};
+
+use crate::host::cgroup::Cgroup;
 
 /// A machine to be made.
 #[derive(Clone, Debug)]
 pub struct VmSpec {
     /// Names the machine in process lists; the job's id.
     pub name: String,
+    /// The home's id: a machine is only ever taken up or ended by a daemon of the same home.
+    pub instance: String,
+    /// Of the guest's vsock, 3 or above.
+    pub cid: u32,
+    /// Joined by each of its processes before it runs; made, and in the end removed, by the caller.
+    pub cgroup: Option<Cgroup>,
     /// The machine's own 0700 directory, already made; sockets go here. Its owner removes it.
     pub directory: PathBuf,
     pub cpus: u32,
@@ -24,7 +32,7 @@ pub struct VmSpec {
 #[derive(Clone, Debug)]
 pub struct Disk {
     /// At most 20 bytes, as virtio has it.
-    pub serial: &'static str,
+    pub serial: Cow<'static, str>,
     pub path: PathBuf,
     pub read_only: bool,
 }

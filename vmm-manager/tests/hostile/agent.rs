@@ -2,23 +2,28 @@
 
 use crate::{
     frame::{self, DATA, END_HEADERS, END_STREAM, Frame, HEADERS, SETTINGS, message},
-    play::SILENT,
+    play::{RESUMED, SILENT},
 };
 
 pub(crate) const HELLO: u32 = 1;
 pub(crate) const EXEC: u32 = 3;
+/// The calls of a client that comes back, after its hello.
+pub(crate) const UNPACK: u32 = 3;
+pub(crate) const WORK: u32 = 5;
+pub(crate) const PACK: u32 = 7;
 
 /// What a guest sends, made of frames; the input of [`crate::play::play`].
 #[derive(Clone, Debug)]
 pub(crate) struct Guest {
     silent: bool,
+    resumed: bool,
     bytes: Vec<u8>,
 }
 
 impl Guest {
     /// Says nothing yet.
     pub(crate) fn mute() -> Self {
-        Self { silent: false, bytes: Vec::new() }
+        Self { silent: false, resumed: false, bytes: Vec::new() }
     }
 
     /// Speaks HTTP/2.
@@ -34,6 +39,22 @@ impl Guest {
     /// Has accepted the command, and started it.
     pub(crate) fn started() -> Self {
         Self::greeted().call(EXEC).say(EXEC, &start())
+    }
+
+    /// Has answered the greeting of a client that comes back, and unpacked its disk.
+    pub(crate) fn unpacked() -> Self {
+        Self::greeted().call(UNPACK).say(UNPACK, &done(10_000)).trailers(UNPACK, 0, "").again()
+    }
+
+    /// Has gone on with the command, and ended it.
+    pub(crate) fn worked() -> Self {
+        let began = Self::unpacked().call(WORK).say(WORK, &start());
+        began.say(WORK, &exit(0)).trailers(WORK, 0, "")
+    }
+
+    /// Is come back to.
+    pub(crate) fn again(self) -> Self {
+        Self { resumed: true, ..self }
     }
 
     /// Falls silent at the end, instead of closing the stream.
@@ -87,7 +108,9 @@ impl Guest {
     }
 
     pub(crate) fn input(&self, mode: u8) -> Vec<u8> {
-        [&[mode | if self.silent { SILENT } else { 0 }][..], &self.bytes].concat()
+        let silent = if self.silent { SILENT } else { 0 };
+        let resumed = if self.resumed { RESUMED } else { 0 };
+        [&[mode | silent | resumed][..], &self.bytes].concat()
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -97,7 +120,7 @@ impl Guest {
 
 /// `HelloResponse`.
 pub(crate) fn hello() -> Vec<u8> {
-    [frame::number(1, 1), frame::bytes(2, b"0.1.0"), frame::bytes(3, b"6.12")].concat()
+    [frame::number(1, 2), frame::bytes(2, b"0.1.0"), frame::bytes(3, b"6.12")].concat()
 }
 
 /// `ExecResponse` with `ExecStarted`.
@@ -105,12 +128,35 @@ pub(crate) fn start() -> Vec<u8> {
     frame::bytes(1, &frame::number(1, 42))
 }
 
-pub(crate) fn stdout(bytes: &[u8]) -> Vec<u8> {
-    frame::bytes(2, bytes)
+/// `ExecResponse` with an `ExecStarted` that took stdin before.
+pub(crate) fn start_at(stdin_offset: i64, closed: bool) -> Vec<u8> {
+    let fields = [(1, 42), (2, stdin_offset), (3, i64::from(closed))];
+    frame::bytes(1, &fields.map(|(field, value)| frame::number(field, value)).concat())
 }
 
-pub(crate) fn stderr(bytes: &[u8]) -> Vec<u8> {
-    frame::bytes(3, bytes)
+pub(crate) fn stdout(offset: i64, data: &[u8]) -> Vec<u8> {
+    frame::bytes(2, &[frame::number(1, offset), frame::bytes(2, data)].concat())
+}
+
+pub(crate) fn stderr(offset: i64, data: &[u8]) -> Vec<u8> {
+    frame::bytes(3, &[frame::number(1, offset), frame::bytes(2, data)].concat())
+}
+
+pub(crate) fn taken(offset: i64) -> Vec<u8> {
+    frame::bytes(6, &frame::number(1, offset))
+}
+
+/// `DiskResponse` with `DiskProgress`.
+pub(crate) fn progress(bytes: i64) -> Vec<u8> {
+    frame::bytes(1, &frame::number(1, bytes))
+}
+
+pub(crate) fn done(bytes: i64) -> Vec<u8> {
+    frame::bytes(2, &frame::number(1, bytes))
+}
+
+pub(crate) fn disk_refusal(reason: i64, text: &[u8]) -> Vec<u8> {
+    frame::bytes(3, &[frame::number(1, reason), frame::bytes(2, text)].concat())
 }
 
 pub(crate) fn exit(code: i64) -> Vec<u8> {

@@ -34,7 +34,7 @@ impl Machine for Machinery {
         VmExit::Reset
     }
 
-    fn serial(&self) -> SerialTail {
+    async fn serial(&self) -> SerialTail {
         SerialTail { bytes: self.console.to_vec(), dropped: 0 }
     }
 
@@ -55,6 +55,10 @@ impl Machine for Machinery {
     }
 
     async fn kill(&self) -> VmExit {
+        unreachable!("a call only waits")
+    }
+
+    fn leave(self: Box<Self>) {
         unreachable!("a call only waits")
     }
 

@@ -5,10 +5,10 @@
 use std::{env, fs, path::PathBuf};
 
 use crate::{
-    agent::{EXEC, Guest, exit, stdout},
+    agent::{EXEC, Guest, PACK, WORK, exit, progress, start_at, stdout, taken},
     frame::{CONTINUATION, HEADERS, PING, fields},
     judge::{judged, told},
-    play::{BYTES, CALM, FRAMES, PIECES, SILENT, play},
+    play::{BYTES, CALM, FRAMES, RESUMED, SILENT, pieces, play},
     recording,
 };
 
@@ -32,6 +32,10 @@ fn the_corpus_of_the_fuzz_target_holds() {
         if path.file_name().is_some_and(|name| name == "exits") {
             assert_eq!(told(&outcome.result), "14 bytes, then Code(7)");
         }
+        if path.file_name().is_some_and(|name| name == "resumed") {
+            let done = "10 bytes, 200 taken, then Code(0), Some(Done { length: 400 })";
+            assert_eq!(told(&outcome.result), done);
+        }
         cases += 1;
         bytes += input.len() as u64;
     }
@@ -46,16 +50,26 @@ fn bless() {
     for (name, bytes) in recording::all() {
         write(name, &[&[FRAMES][..], &bytes].concat());
     }
+    for (name, bytes) in recording::all_resumed() {
+        // Stdin is on its way before an agent says that it was taken.
+        write(name, &[&[CALM | RESUMED][..], &bytes].concat());
+    }
     let exits = recording::exits();
     write("exits-calm", &[&[CALM][..], &exits].concat());
     write("exits-bytes", &[&[BYTES][..], &exits].concat());
-    write("exits-pieces", &[&[PIECES | 4 << 3][..], &exits].concat());
+    write("exits-pieces", &[&[pieces(5)][..], &exits].concat());
     write("truncated", &[&[FRAMES][..], &exits[..exits.len() / 2]].concat());
     write("truncated-silent", &[&[SILENT][..], &exits[..exits.len() / 2]].concat());
     let started = Guest::started;
-    write("out-of-order", &Guest::greeted().call(EXEC).say(EXEC, &stdout(b"early")).input(FRAMES));
-    write("by-hand", &started().say(EXEC, &stdout(b"x")).say(EXEC, &exit(0)).input(FRAMES));
+    write(
+        "out-of-order",
+        &Guest::greeted().call(EXEC).say(EXEC, &stdout(0, b"early")).input(FRAMES),
+    );
+    write("by-hand", &started().say(EXEC, &stdout(0, b"x")).say(EXEC, &exit(0)).input(FRAMES));
     write("ping", &started().frame(PING, 0, 0, [7; 8]).say(EXEC, &exit(0)).input(CALM));
+    write("endless-pack", &Guest::worked().call(PACK).say(PACK, &progress(1)).silent().input(CALM));
+    let lies = Guest::unpacked().call(WORK).say(WORK, &start_at(100, false)).say(WORK, &taken(201));
+    write("taken-too-much", &lies.input(CALM));
     let block = fields(&[(":status", "200"), ("content-type", "application/grpc")]);
     let cut = Guest::greeted().frame(HEADERS, 0, EXEC, &block[..9]);
     write("continued", &cut.frame(CONTINUATION, 4, EXEC, &block[9..]).input(FRAMES));

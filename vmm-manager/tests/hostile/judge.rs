@@ -2,12 +2,15 @@
 
 use std::{cell::Cell, panic, sync::Once};
 
-use kiln_vmm_manager::guest::{End, GuestError, Transcript};
+use kiln_vmm_manager::guest::{DiskEnd, End, GuestError, Transcript};
 
 use crate::{
     agent::Guest,
     memory::{Growth, weigh},
-    play::{self, BYTES, CALM, FRAMES, OUTPUT_BYTES, Outcome, PIECES},
+    play::{
+        self, BYTES, CALM, FRAMES, OUTPUT_BYTES, OUTPUT_DISK_BYTES, Outcome, SOURCE_BYTES,
+        STDIN_BYTES, pieces,
+    },
 };
 
 /// Of one conversation, with the far end that plays it.
@@ -22,7 +25,7 @@ thread_local! {
 /// Plays `guest` in every cut: `expected` is in what comes of it, as [`told`] tells it.
 #[track_caller]
 pub(crate) fn check(guest: &Guest, expected: &str) {
-    for mode in [FRAMES, CALM, BYTES, PIECES | 31 << 3] {
+    for mode in [FRAMES, CALM, BYTES, pieces(16)] {
         let outcome = judged(|| play::play(&guest.input(mode)));
         let told = told(&outcome.result);
         assert!(told.contains(expected), "cut {mode}: {told}, not {expected}");
@@ -63,8 +66,12 @@ pub(crate) fn weighed(conversation: impl FnOnce() -> Outcome) -> (Outcome, Growt
 /// What came of a conversation, in a line that a test can look into.
 pub(crate) fn told(result: &Result<Transcript, GuestError>) -> String {
     match result {
-        Ok(Transcript { hello: _, output_bytes, end: End::Exited(exit) }) => {
+        Ok(Transcript { end: End::Exited(exit), packed: None, output_bytes, .. }) => {
             format!("{output_bytes} bytes, then {:?}", exit.status)
+        }
+        Ok(Transcript { end: End::Exited(exit), packed, output_bytes, stdin_bytes, .. }) => {
+            let status = exit.status;
+            format!("{output_bytes} bytes, {stdin_bytes} taken, then {status:?}, {packed:?}")
         }
         Ok(Transcript { end: End::Refused { reason, message }, .. }) => {
             format!("refused, {reason:?}: {message}")
@@ -76,8 +83,16 @@ pub(crate) fn told(result: &Result<Transcript, GuestError>) -> String {
 /// Nothing that a guest said of itself can steer a terminal or fill a disk.
 #[track_caller]
 fn plain(transcript: &Transcript) {
-    let Transcript { hello, output_bytes, end } = transcript;
+    let Transcript { hello, unpacked, output_bytes, stdin_bytes, end, packed } = transcript;
     assert!(*output_bytes <= OUTPUT_BYTES);
+    assert!(*stdin_bytes <= STDIN_BYTES);
+    for (disk, most) in [(unpacked, SOURCE_BYTES), (packed, OUTPUT_DISK_BYTES)] {
+        match disk {
+            Some(DiskEnd::Done { length }) => assert!(*length <= most),
+            Some(DiskEnd::Refused { reason: _, message }) => text(message),
+            None => {}
+        }
+    }
     text(&hello.agent_version);
     text(&hello.kernel_release);
     hello.boot_steps.iter().for_each(|step| text(&step.name));

@@ -1,8 +1,9 @@
 //! A guest whose agent is the attacker's, against the host's own client: whatever it sends, the
 //! conversation ends in a transcript or in a typed error, within its time and within 16 MiB.
 //!
-//! By hand: the agent's protocol (`events`), HTTP/2 below it (`transport`), time (`slow`), the
-//! bridge (`bridge`), floods (`flood`). By the thousand: `seeded` mutates recordings of an honest
+//! By hand: the agent's protocol (`events`), a guest that is come back to (`resumed`), HTTP/2 below it (`transport`), time (`slow`), the
+//! bridge (`bridge`), floods (`flood`), and floods that go all the way into a
+//! log (`logged`). By the thousand: `seeded` mutates recordings of an honest
 //! agent; `corpus` replays what the fuzz target of `fuzz/` knows. `KILN_FULL=1` asks for the large
 //! counts.
 
@@ -13,11 +14,13 @@ mod events;
 mod flood;
 mod frame;
 mod judge;
+mod logged;
 mod memory;
 mod mutate;
 mod play;
 mod random;
 mod recording;
+mod resumed;
 mod seeded;
 mod slow;
 mod transport;

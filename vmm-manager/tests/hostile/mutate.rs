@@ -1,7 +1,10 @@
 //! Honest recordings made wrong, in the places where it matters.
 
 use crate::{
-    agent::{EXEC, HELLO, exit, refusal, start, stderr, stdout},
+    agent::{
+        EXEC, HELLO, PACK, WORK, disk_refusal, done, exit, progress, refusal, start, start_at,
+        stderr, stdout, taken,
+    },
     frame::{self, CONTINUATION, DATA, END_HEADERS, Frame, GOAWAY, HEADERS, message},
     random::Random,
 };
@@ -24,10 +27,10 @@ const EDGES: [u32; 14] = [
     u32::MAX,
 ];
 
-/// Changes `frames` in one way; `others` are what frames may be taken from.
-pub(crate) fn mutate(frames: &mut Vec<Frame>, others: &[Vec<Frame>], random: &mut Random) {
+/// Changes `frames` in one way; `other` is what frames may be taken from.
+pub(crate) fn mutate(frames: &mut Vec<Frame>, other: &[Frame], random: &mut Random) {
     if frames.is_empty() {
-        return frames.extend(random.pick(others).clone());
+        return frames.extend_from_slice(other);
     }
     let at = random.below(frames.len());
     match random.below(16) {
@@ -40,7 +43,7 @@ pub(crate) fn mutate(frames: &mut Vec<Frame>, others: &[Vec<Frame>], random: &mu
         3 => resize(&mut frames[at], random),
         4 => frames[at].kind = if random.one_in(4) { random.byte() } else { random.byte() % 10 },
         5 => frames[at].flags ^= 1 << random.below(8),
-        6 => frames[at].stream = *random.pick(&[0, HELLO, 2, EXEC, 5, u32::MAX]),
+        6 => frames[at].stream = *random.pick(&[0, HELLO, 2, EXEC, WORK, PACK, 9, u32::MAX]),
         7 => frames[at].claim = Some(*random.pick(&EDGES)),
         8 => prefix(&mut frames[at], random),
         9 => fields(&mut frames[at], random),
@@ -48,7 +51,6 @@ pub(crate) fn mutate(frames: &mut Vec<Frame>, others: &[Vec<Frame>], random: &mu
         11 => split(frames, at, random),
         12 => frames.insert(at, invented(random)),
         13 => {
-            let other = random.pick(others);
             let from = random.below(other.len());
             frames.splice(at.., other[from..].iter().cloned());
         }
@@ -58,7 +60,8 @@ pub(crate) fn mutate(frames: &mut Vec<Frame>, others: &[Vec<Frame>], random: &mu
         }
         _ => {
             let body = answer(random);
-            frames.insert(at, Frame::new(DATA, random.byte() & 1, EXEC, message(&body)));
+            let stream = *random.pick(&[EXEC, EXEC, WORK, WORK, PACK]);
+            frames.insert(at, Frame::new(DATA, random.byte() & 1, stream, message(&body)));
         }
     }
 }
@@ -124,7 +127,7 @@ fn split(frames: &mut Vec<Frame>, at: usize, random: &mut Random) {
 /// A frame that might stand anywhere.
 fn invented(random: &mut Random) -> Frame {
     let kind = random.byte() % (GOAWAY + 4);
-    let stream = *random.pick(&[0, 0, HELLO, EXEC, EXEC]);
+    let stream = *random.pick(&[0, 0, HELLO, EXEC, EXEC, WORK, PACK]);
     let flags = if random.one_in(2) { 0 } else { random.byte() };
     let edge = random.pick(&EDGES).to_be_bytes();
     let payload = match random.below(5) {
@@ -137,14 +140,23 @@ fn invented(random: &mut Random) -> Frame {
     Frame::new(kind, flags, stream, payload)
 }
 
-/// Something that an agent may say of a command, at the right moment or not.
+/// Something that an agent may say of a command or a disk, at the right moment or not.
 fn answer(random: &mut Random) -> Vec<u8> {
-    match random.below(6) {
+    // Most of them near where they might be right.
+    let near = *random.pick(&[0, 6, 14, 100, 150, 1000, 1005, 10_000]);
+    let any = random.next().cast_signed() >> random.below(64);
+    let offset = if random.one_in(3) { any } else { near };
+    match random.below(11) {
         0 => start(),
-        1 => stdout(&random.bytes(2000)),
-        2 => stderr(&random.bytes(3)),
-        3 => exit(random.next().cast_signed() >> random.below(64)),
+        1 => stdout(offset, &random.bytes(2000)),
+        2 => stderr(offset, &random.bytes(3)),
+        3 => exit(any),
         4 => refusal((random.next() % 9).cast_signed(), &random.bytes(600)),
+        5 => start_at(offset, random.one_in(2)),
+        6 => taken(offset),
+        7 => progress(offset),
+        8 => done(offset),
+        9 => disk_refusal((random.next() % 8).cast_signed(), &random.bytes(600)),
         _ => random.bytes(30),
     }
 }

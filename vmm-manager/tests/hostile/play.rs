@@ -14,7 +14,11 @@ use std::{
     time::Duration,
 };
 
-use kiln_vmm_manager::guest::{Command, Conversation, GuestError, Hello, Transcript, converse};
+use bytes::Bytes;
+use kiln_vmm_manager::guest::{
+    Command, Conversation, DiskFormat, GuestError, Hello, Pack, TerminalSize, Transcript, Unpack,
+    converse,
+};
 use tokio::{
     io::{
         AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf, WriteHalf, copy, duplex,
@@ -30,15 +34,33 @@ pub(crate) const FRAMES: u8 = 0;
 pub(crate) const CALM: u8 = 1;
 /// Byte by byte.
 pub(crate) const BYTES: u8 = 2;
-/// Pieces of the first byte's upper five bits plus one, each waiting for an idle client.
+/// Pieces of the first byte's bits from [`PIECE_SHIFT`] on plus one, each waiting for an idle client.
 pub(crate) const PIECES: u8 = 3;
 /// After the last byte the guest falls silent, instead of closing the stream.
 pub(crate) const SILENT: u8 = 4;
+/// The client comes back to a guest that it left: [`resumed`] instead of [`conversation`].
+pub(crate) const RESUMED: u8 = 0x80;
 const CUT: u8 = 3;
+const PIECE_SHIFT: u8 = 3;
+const PIECE: u8 = 0x0f;
+
+/// The mode of pieces of `bytes`, 1 to 16.
+pub(crate) const fn pieces(bytes: u8) -> u8 {
+    PIECES | (bytes - 1) << PIECE_SHIFT
+}
 
 pub(crate) const LIMIT: Duration = Duration::from_secs(600);
 pub(crate) const PHASE_LIMIT: Duration = Duration::from_secs(20);
 pub(crate) const OUTPUT_BYTES: u64 = 4 << 30;
+/// Of a source disk, whatever the guest says of it.
+pub(crate) const DISK_LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const SOURCE_BYTES: u64 = 10_000;
+pub(crate) const OUTPUT_DISK_BYTES: u64 = 1 << 20;
+/// Of the command's output, before it is taken up.
+pub(crate) const SEEN_BYTES: u64 = 1000;
+const STDIN: &[u8] = &[b'i'; 200];
+/// Half of it was sent before.
+pub(crate) const STDIN_BYTES: u64 = STDIN.len() as u64;
 /// The shortest pause of the clock: it ends when nobody has anything left to do.
 pub(crate) const IDLE: Duration = Duration::from_millis(1);
 /// Far more than any window: what a guest sends without asking is there at once.
@@ -62,7 +84,8 @@ pub(crate) fn play(input: &[u8]) -> Outcome {
 /// Plays `input` with pauses of the given length.
 pub(crate) fn play_at(input: &[u8], pause: Duration) -> Outcome {
     let (mode, bytes) = input.split_first().map_or((FRAMES, input), |(mode, rest)| (*mode, rest));
-    let client = async |host| converse(host, conversation()).await;
+    let conversation = if mode & RESUMED == 0 { conversation() } else { resumed() };
+    let client = async |host| converse(host, conversation).await;
     talk(client, async |mut guest| {
         // An error says that the client has hung up.
         let _ = speak(&mut guest, bytes, mode, pause).await;
@@ -101,23 +124,50 @@ where
     })
 }
 
-/// What the client says and puts up with in every case.
+/// What the client says to a new guest, and puts up with.
 pub(crate) fn conversation() -> Conversation {
     Conversation {
-        hello: Hello { hostname: "hostile".to_owned(), limit: PHASE_LIMIT },
-        command: Command {
-            argv: vec!["true".to_owned()],
-            env: Vec::new(),
-            workdir: String::new(),
-            user: String::new(),
-            stdin: false,
-            memory_bytes: 0,
-            pids: 0,
-            timeout: None,
-            start_limit: PHASE_LIMIT,
-        },
+        hello: Hello { hostname: "hostile".to_owned(), secret: [7; 32], limit: PHASE_LIMIT },
+        unpack: None,
+        command: Command::new(vec!["true".to_owned()], PHASE_LIMIT),
+        stdin: Bytes::new(),
+        pack: None,
         output_bytes: OUTPUT_BYTES,
         limit: LIMIT,
+    }
+}
+
+/// What it says to one that it comes back to, whose disk it asks for again and whose command it
+/// takes up.
+pub(crate) fn resumed() -> Conversation {
+    let new = conversation();
+    Conversation {
+        unpack: Some(Unpack {
+            disk: "in-0".to_owned(),
+            length: SOURCE_BYTES,
+            format: DiskFormat::Tar,
+            path: "/src".to_owned(),
+            silence: PHASE_LIMIT,
+            limit: DISK_LIMIT,
+        }),
+        command: Command {
+            stdin: true,
+            id: Some("work".to_owned()),
+            output_offset: SEEN_BYTES,
+            stdin_sent: Some(STDIN_BYTES / 2),
+            terminal: Some(TerminalSize { rows: 24, columns: 80 }),
+            ..new.command
+        },
+        stdin: Bytes::from_static(STDIN),
+        pack: Some(Pack {
+            disk: "out-0".to_owned(),
+            disk_bytes: OUTPUT_DISK_BYTES,
+            format: DiskFormat::Raw,
+            path: "/result".to_owned(),
+            silence: PHASE_LIMIT,
+            limit: DISK_LIMIT,
+        }),
+        ..new
     }
 }
 
@@ -144,7 +194,7 @@ pub(crate) async fn speak(
                 }
             }
             PIECES => {
-                for piece in frame.chunks(usize::from(mode >> 3) + 1) {
+                for piece in frame.chunks(usize::from(mode >> PIECE_SHIFT & PIECE) + 1) {
                     guest.write_all(piece).await?;
                     sleep(pause).await;
                 }

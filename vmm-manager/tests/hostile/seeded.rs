@@ -11,24 +11,44 @@ use crate::{
     frame::Frame,
     judge::weighed,
     mutate::mutate,
-    play::{self, Outcome, PIECES},
+    play::{self, Outcome, PIECES, RESUMED},
     random::Random,
 };
 
-const RECORDINGS: [&str; 6] =
-    ["exits", "refused", "full", "output", "other-version", "version-refused"];
+const RECORDINGS: [&str; 10] = [
+    "exits",
+    "refused",
+    "full",
+    "output",
+    "other-version",
+    "version-refused",
+    "resumed",
+    "resumed-refused",
+    "disk-refused",
+    "forgotten",
+];
+
+/// What an honest agent sent.
+#[derive(Debug)]
+struct Recording {
+    resumed: bool,
+    frames: Vec<Frame>,
+}
 
 /// What a seed makes of the recordings: an input of the player.
-fn input(seed: u64, recordings: &[Vec<Frame>]) -> Vec<u8> {
+fn input(seed: u64, recordings: &[Recording]) -> Vec<u8> {
     let mut random = Random(seed);
-    let mut frames = random.pick(recordings).clone();
+    let Recording { resumed, frames } = random.pick(recordings);
+    let mut frames = frames.clone();
     for _ in 0..=random.below(4) {
-        mutate(&mut frames, recordings, &mut random);
+        mutate(&mut frames, &random.pick(recordings).frames, &mut random);
     }
-    let mut bytes = vec![random.byte()];
+    // Now and then to a client that has asked for something else.
+    let resumed = *resumed ^ random.one_in(20);
+    let mut bytes = vec![random.byte() & !RESUMED | if resumed { RESUMED } else { 0 }];
     if bytes[0] & 3 == PIECES {
         // Pieces so small that all of them together outlast the limits are the cases of `slow`.
-        bytes[0] |= 0xe0;
+        bytes[0] |= 0x70;
     }
     for frame in &frames {
         frame.encode(&mut bytes);
@@ -65,7 +85,8 @@ fn frames_by_the_thousand_end_in_typed_failures() {
     // The kept ones: a new recording has another date in it, and a seed would mean another case.
     let recordings = RECORDINGS.map(|name| {
         let input = fs::read(corpus::directory().join(name)).unwrap();
-        play::frames(&input[1..]).map(Frame::decode).collect::<Vec<_>>()
+        let frames = play::frames(&input[1..]).map(Frame::decode).collect();
+        Recording { resumed: input[0] & RESUMED != 0, frames }
     });
     let only: Option<u64> = env::var("KILN_SEED").ok().map(|seed| seed.parse().unwrap());
     let wanted = if crate::full() { 100_000 } else { 10_000 };

@@ -6,7 +6,7 @@ use crate::{
     agent::{EXEC, Guest, HELLO, exit, hello, stdout},
     frame::SETTINGS,
     judge::{check, judged, told},
-    play::{BYTES, FRAMES, PIECES, SILENT, play, play_at},
+    play::{BYTES, FRAMES, SILENT, pieces, play, play_at},
     recording,
 };
 
@@ -23,9 +23,9 @@ fn a_guest_that_falls_silent_meets_the_limit_of_its_phase() {
     check(&Guest::greeted().call(EXEC).silent(), exec);
     check(&Guest::greeted().call(EXEC).data(EXEC, &[0, 0, 0, 0, 9, 1]).silent(), exec);
     // A command may be quiet for long, but its guest answers pings.
-    let running = "exec";
+    let running = "no answer to exec within 30s";
     check(&Guest::started().silent(), running);
-    check(&Guest::started().say(EXEC, &stdout(b"then nothing")).silent(), running);
+    check(&Guest::started().say(EXEC, &stdout(0, b"then nothing")).silent(), running);
     check(&Guest::started().data(EXEC, &[0, 0, 0, 0, 9, 1]).silent(), running);
 }
 
@@ -34,7 +34,7 @@ fn a_slow_guest_has_its_phase_limit_and_no_more() {
     let told_at = |millis| {
         let guest = Guest::started().say(EXEC, &exit(0)).silent();
         let pause = Duration::from_millis(millis);
-        told(&judged(|| play_at(&guest.input(PIECES), pause)).result)
+        told(&judged(|| play_at(&guest.input(pieces(1)), pause)).result)
     };
     assert_eq!(told_at(10), "0 bytes, then Code(0)");
     assert_eq!(told_at(50), "0 bytes, then Code(0)");

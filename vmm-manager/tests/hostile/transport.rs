@@ -130,6 +130,17 @@ fn what_is_no_grpc_is_told() {
     failed("2", "%ff%fe");
     failed("99", "no such code");
     failed("-1", "");
+    // Details that are no base64 would bring the library down.
+    for fields in [
+        &[(":status", "200"), ("grpc-status", "9"), ("grpc-status-details-bin", "%%%")][..],
+        &[("grpc-status", "0"), ("grpc-status-details-bin", "\u{1b}")],
+    ] {
+        judged(|| play(&answered(fields).silent().input(FRAMES)));
+        let trailers = Guest::started().headers(EXEC, END_STREAM, fields);
+        judged(|| play(&trailers.silent().input(FRAMES)));
+        let greeting = Guest::connected().headers(HELLO, END_STREAM, fields);
+        judged(|| play(&greeting.silent().input(FRAMES)));
+    }
     check(&Guest::started().trailers(EXEC, 8, "no").silent(), "answered exec with");
     check(&Guest::started().trailers(EXEC, 0, "").silent(), "an exec that ended without an exit");
 }
@@ -149,9 +160,9 @@ fn a_call_or_the_connection_can_be_ended_at_any_time() {
 
 #[test]
 fn windows_hold() {
-    let chunk = stdout(&[0; 16_000]);
     // Far more than the call's window, all at once and unasked.
-    let greedy = Guest::started().flood(50, |guest| guest.say(EXEC, &chunk)).silent();
+    let say = |guest: Guest, index: i64| guest.say(EXEC, &stdout(index * 16_000, &[0; 16_000]));
+    let greedy = (0..50).fold(Guest::started(), say).silent();
     let outcome = judged(|| play(&greedy.input(FRAMES)));
     assert!(told(&outcome.result).contains("flow-control protocol violated"), "{outcome:?}");
     let grow = |stream| Guest::started().frame(WINDOW_UPDATE, 0, stream, [0x7f, 0xff, 0xff, 0xff]);

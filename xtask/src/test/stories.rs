@@ -21,6 +21,8 @@ pub(crate) fn environment<'a>(
         .env("KILN_VHOST_DEVICE_VSOCK", &tools.vhost_device_vsock)
         .env("KILN_KILND", binaries.path("kilnd")?)
         .env("KILN_CLI", binaries.path("kiln")?)
+        .env("KILN_KILND_STUB", binaries.path("kilnd-stub")?)
+        .env("KILN_FAULTS", binaries.path("kiln_faults_preload")?)
         .env("KILN_IMAGE_BUILDER", binaries.path("kiln-image")?)
         .env("KILN_AGENT", guest_image::agent()?))
 }

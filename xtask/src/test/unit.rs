@@ -3,9 +3,14 @@
 use std::{path::Path, process::Command};
 
 use super::Counts;
-use crate::{arguments::TestOptions, program, say, show, workspace};
+use crate::{arguments::TestOptions, program, say, setup::Tools, show, workspace};
 
-pub(super) fn run(options: &TestOptions, temporary: &Path) -> anyhow::Result<Counts> {
+pub(super) fn run(
+    options: &TestOptions,
+    image: &Path,
+    tools: &Tools,
+    temporary: &Path,
+) -> anyhow::Result<Counts> {
     // Only the first shard, so that the shards together run everything once.
     if options.shard.as_deref().is_some_and(|shard| !shard.starts_with("1/")) {
         say!("==> the crates' own tests are the first shard's");
@@ -20,6 +25,10 @@ pub(super) fn run(options: &TestOptions, temporary: &Path) -> anyhow::Result<Cou
     ] {
         let mut cargo = workspace::cargo();
         cargo.args(["test", "--no-fail-fast"]).args(arguments).args(&options.filter);
+        // For the few that boot a machine without any of our daemons.
+        cargo
+            .env("KILN_GUEST_IMAGE", image)
+            .env("KILN_VHOST_DEVICE_VSOCK", &tools.vhost_device_vsock);
         counts += counted(cargo.env("TMPDIR", temporary))?;
     }
     Ok(counts)

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use crate::{
     display::{age, command_line, duration, printable, seconds, size},
     reason,
-    record::{Exec, Job, Machine, PhaseTime, Spec, Time},
+    record::{DiskFormat, Exec, Job, Machine, Output, PhaseTime, Spec, Time},
 };
 
 /// Names to the left, as wide as the widest; a name that is empty goes on with the one before.
@@ -32,6 +32,10 @@ pub(super) fn of(job: &Job, now: Time) -> String {
     if let Some(exec) = &job.spec.exec {
         work(&mut story, exec);
     }
+    disks(&mut story, &job.spec);
+    if let Some(key) = &job.idempotency_key {
+        story.line("Key", key);
+    }
     state(&mut story, job);
     for (name, time) in
         [("Created", job.created_at), ("Started", job.started_at), ("Ended", job.ended_at)]
@@ -45,9 +49,8 @@ pub(super) fn of(job: &Job, now: Time) -> String {
         self::machine(&mut story, machine);
     }
     limits(&mut story, &job.spec);
-    if let Some(peak) = job.memory_peak_bytes {
-        story.line("Memory peak", &size(peak));
-    }
+    peaks(&mut story, job);
+    outputs(&mut story, &job.outputs);
     let dropped = match job.log.dropped_bytes {
         0 => String::new(),
         dropped => format!(", {} of it dropped in the middle", size(dropped)),
@@ -70,9 +73,29 @@ fn work(story: &mut Story, exec: &Exec) {
     }
 }
 
+fn disks(story: &mut Story, spec: &Spec) {
+    let raw = |format| if format == DiskFormat::Raw { " (a file)" } else { "" };
+    for (index, input) in spec.inputs.iter().enumerate() {
+        let name = if index == 0 { "Inputs" } else { "" };
+        story.line(name, &format!("{}{}", input.path, raw(input.format)));
+    }
+}
+
 fn state(story: &mut Story, job: &Job) {
     let phase = job.phase.and(job.phases.last()).map(|phase| format!(" ({})", phase.name));
     story.line("State", &format!("{}{}", job.state.name(), phase.unwrap_or_default()));
+    if let Some(position) = job.queue_position {
+        let waits_for = match job.waits_for.as_deref() {
+            Some("turn") => ", waits for its turn".to_owned(),
+            Some("vms") => ", waits for another VM to end".to_owned(),
+            Some(resource) => format!(", waits for {resource}"),
+            None => String::new(),
+        };
+        story.line("Queue", &format!("place {position}{waits_for}"));
+    }
+    if job.attempt > 1 {
+        story.line("Attempt", &format!("{} (kilnd was restarted before it began)", job.attempt));
+    }
     if let Some(exit) = &job.exit {
         let signal = exit.signal.map(|signal| format!(" (signal {signal})"));
         story.line("Exit", &format!("{}{}", exit.code, signal.unwrap_or_default()));
@@ -113,6 +136,29 @@ fn machine(story: &mut Story, machine: &Machine) {
     story.line("Initramfs", initramfs_digest);
     story.line("Root", root_digest);
     story.line("Agent", agent_version);
+}
+
+fn peaks(story: &mut Story, job: &Job) {
+    if let Some(peak) = job.memory_peak_bytes {
+        story.line("Memory peak", &size(peak));
+    }
+    let Some(usage) = &job.usage else { return };
+    let memory = usage.vm_memory_peak_bytes.map(|peak| format!("memory peak {}", size(peak)));
+    let cpu = usage.vm_cpu_seconds.map(|time| format!("CPU time {}", duration(seconds(time))));
+    let disk = usage.disk_peak_bytes.map(|peak| format!("disk peak {}", size(peak)));
+    let parts: Vec<_> = [memory, cpu, disk].into_iter().flatten().collect();
+    if !parts.is_empty() {
+        story.line("Host usage", &parts.join(", "));
+    }
+}
+
+fn outputs(story: &mut Story, outputs: &[Output]) {
+    for (index, output) in outputs.iter().enumerate() {
+        let name = if index == 0 { "Outputs" } else { "" };
+        let Output { name: output_name, size_bytes, digest, expired } = output;
+        let expired = if *expired { ", its bytes have been removed" } else { "" };
+        story.line(name, &format!("{output_name}: {}, {digest}{expired}", size(*size_bytes)));
+    }
 }
 
 fn limits(story: &mut Story, spec: &Spec) {

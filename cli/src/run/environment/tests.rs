@@ -20,7 +20,8 @@ fn gathered(options: &[&str], file: &str) -> Result<Vec<(String, String)>, Envir
         "BAD" => Some(std::os::unix::ffi::OsStringExt::from_vec(vec![0xff])),
         _ => None,
     };
-    gather(&arguments, own).map(|variables| variables.into_iter().collect())
+    gather(&arguments.env_file, &arguments.env, own)
+        .map(|variables| variables.into_iter().collect())
 }
 
 #[track_caller]

@@ -19,12 +19,49 @@ pub(crate) struct Plan {
     pub(crate) refuse_create: Option<Status>,
     pub(crate) refuse_attach: Option<Status>,
     pub(crate) refuse_cancel: Option<Status>,
+    /// Sources that are longer.
+    pub(crate) refuse_upload: Option<u64>,
     /// Before `CreateJob` is answered.
     pub(crate) create_delay: Duration,
     /// In the phase `boot`.
     pub(crate) boot_delay: Duration,
     /// Cancel is acknowledged and nothing happens.
     pub(crate) is_deaf: bool,
+    /// Each happens once, the first time that its place is reached.
+    pub(crate) deaths: Vec<Death>,
+    /// What the output disks of a completed job carry, in their order.
+    pub(crate) outputs: Vec<Bytes>,
+    /// Instead of the outputs' own.
+    pub(crate) output_digest: Option<String>,
+    /// How a command of `ExecInJob` ends, once its stdin has come back on its stdout.
+    pub(crate) exec_end: v1::exec_in_job_response::Event,
+}
+
+/// Where the daemon is killed, and how long it is away.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Death {
+    /// Before the job is written down.
+    BeforeCreate(Duration),
+    /// Before the job that there is now is answered with.
+    InCreate(Duration),
+    /// When so many bytes of a source have arrived.
+    InUpload(u64, Duration),
+    /// When so many bytes of an output are on their way.
+    InDownload(u64, Duration),
+    /// When so many bytes of a log are on their way.
+    InLog(u64, Duration),
+}
+
+impl Death {
+    pub(crate) fn after(self) -> Duration {
+        match self {
+            Self::BeforeCreate(after)
+            | Self::InCreate(after)
+            | Self::InUpload(_, after)
+            | Self::InDownload(_, after)
+            | Self::InLog(_, after) => after,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -44,8 +81,10 @@ pub(crate) enum Step {
     BreakAndGoOn,
     /// The attachment ends in order, without the final word.
     Hush,
-    /// The daemon is gone, with all of its connections.
-    Vanish,
+    /// The daemon is killed and comes back after a while.
+    Restart(Duration),
+    /// Like [`Step::Echo`], with the daemon killed each time that so much was taken.
+    EchoThrough(usize, Duration),
 }
 
 impl Default for Plan {
@@ -58,9 +97,14 @@ impl Default for Plan {
             refuse_create: None,
             refuse_attach: None,
             refuse_cancel: None,
+            refuse_upload: None,
             create_delay: Duration::ZERO,
             boot_delay: Duration::ZERO,
             is_deaf: false,
+            deaths: Vec::new(),
+            outputs: Vec::new(),
+            output_digest: None,
+            exec_end: v1::exec_in_job_response::Event::Exit(v1::ExitStatus { code: 0, signal: 0 }),
         }
     }
 }

@@ -97,8 +97,8 @@ async fn a_host_that_goes_away_takes_the_command_with_it() {
     }
     let mut host = Host::start(shell("echo $$; exec sleep 600"));
     let pid = loop {
-        if let Some(Event::Stdout(data)) = host.next().await {
-            break String::from_utf8(data.to_vec()).unwrap();
+        if let Some(Event::Stdout(chunk)) = host.next().await {
+            break String::from_utf8(chunk.data.to_vec()).unwrap();
         }
     };
     drop(host);
@@ -126,6 +126,6 @@ async fn what_cannot_be_killed_is_counted() {
         return;
     }
     let engine = engine(Sessions { haunted: true });
-    let told = Host::start_on(engine, shell("echo bye")).finish().await;
+    let told = Host::start_on(&engine, shell("echo bye")).finish().await;
     assert_eq!(told.exited().unkillable, 1);
 }

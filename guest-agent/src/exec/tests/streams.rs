@@ -6,7 +6,7 @@ use tonic::Code;
 
 use super::{exec_request::Event as Request, *};
 
-fn pattern(length: usize) -> Vec<u8> {
+pub(super) fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|index| u8::try_from((index ^ index >> 9) & 0xff).unwrap_or(0)).collect()
 }
 
@@ -28,7 +28,7 @@ async fn two_mebibytes_of_stdin_come_back_whole() {
     let data = pattern(2 * 1024 * 1024);
     let mut host = Host::start(with_stdin("cat"));
     let requests = host.requests.take();
-    let sender = Host { requests, answers: mpsc::channel(1).1, began: host.began };
+    let sender = Host { requests, answers: mpsc::channel(1).1, began: host.began, is_named: false };
     let sent = data.clone();
     tokio::spawn(async move {
         send_stdin(&sender, &sent).await;
@@ -90,8 +90,8 @@ async fn a_flood_on_one_stream_lets_the_other_through() {
     }
     let mut host = Host::start(shell("yes & echo quiet >&2; sleep 600"));
     for _ in 0..50 {
-        if let Some(Event::Stderr(data)) = host.next().await {
-            assert_eq!(&*data, b"quiet\n");
+        if let Some(Event::Stderr(chunk)) = host.next().await {
+            assert_eq!(&*chunk.data, b"quiet\n");
             return;
         }
     }

@@ -15,31 +15,36 @@ const RNDRESEEDCRNG: u64 = 0x5207;
 
 /// The kernel's `struct rand_pool_info` with room for what we take.
 #[repr(C)]
-struct PoolInfo {
-    entropy_bits: libc::c_int,
+pub(super) struct Entropy {
+    credit_bits: libc::c_int,
     buffer_bytes: libc::c_int,
     buffer: [u8; MAX_BYTES],
 }
 
-pub(super) fn add(entropy: &[u8]) -> Result<(), Status> {
-    let info = pool_info(entropy)?;
-    credit(&info).map_err(|error| Status::internal(format!("entropy cannot be added: {error}")))
-}
+impl TryFrom<&[u8]> for Entropy {
+    type Error = Status;
 
-fn pool_info(entropy: &[u8]) -> Result<PoolInfo, Status> {
-    if !(MIN_BYTES..=MAX_BYTES).contains(&entropy.len()) {
-        return Err(Status::invalid_argument(format!(
-            "entropy has {} bytes and must have {MIN_BYTES} to {MAX_BYTES}",
-            entropy.len()
-        )));
+    fn try_from(entropy: &[u8]) -> Result<Self, Status> {
+        if !(MIN_BYTES..=MAX_BYTES).contains(&entropy.len()) {
+            return Err(Status::invalid_argument(format!(
+                "entropy has {} bytes and must have {MIN_BYTES} to {MAX_BYTES}",
+                entropy.len()
+            )));
+        }
+        let mut buffer = [0; MAX_BYTES];
+        buffer[..entropy.len()].copy_from_slice(entropy);
+        let bytes = libc::c_int::try_from(entropy.len()).unwrap_or(0);
+        Ok(Self { credit_bits: bytes * 8, buffer_bytes: bytes, buffer })
     }
-    let mut buffer = [0; MAX_BYTES];
-    buffer[..entropy.len()].copy_from_slice(entropy);
-    let bytes = libc::c_int::try_from(entropy.len()).unwrap_or(0);
-    Ok(PoolInfo { entropy_bits: bytes * 8, buffer_bytes: bytes, buffer })
 }
 
-fn credit(info: &PoolInfo) -> io::Result<()> {
+impl Entropy {
+    pub(super) fn add(&self) -> Result<(), Status> {
+        credit(self).map_err(|error| Status::internal(format!("entropy cannot be added: {error}")))
+    }
+}
+
+fn credit(info: &Entropy) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
     let random = rustix::fs::open("/dev/urandom", flags, Mode::empty())?;
     // SAFETY: the kernel reads the two integers and `buffer_bytes` bytes after them, and `buffer`
@@ -62,11 +67,11 @@ mod tests {
     #[test]
     fn entropy_is_neither_too_little_nor_too_much() {
         for length in [0, MIN_BYTES - 1, MAX_BYTES + 1, 100_000] {
-            assert!(pool_info(&vec![7; length]).is_err(), "{length}");
+            assert!(Entropy::try_from(&*vec![7; length]).is_err(), "{length}");
         }
         for length in [MIN_BYTES, 33, MAX_BYTES] {
-            let info = pool_info(&vec![7; length]).unwrap();
-            assert_eq!(info.entropy_bits, i32::try_from(length).unwrap() * 8);
+            let info = Entropy::try_from(&*vec![7; length]).unwrap();
+            assert_eq!(info.credit_bits, i32::try_from(length).unwrap() * 8);
             assert!(info.buffer[..length].iter().all(|byte| *byte == 7));
             assert!(info.buffer[length..].iter().all(|byte| *byte == 0));
         }

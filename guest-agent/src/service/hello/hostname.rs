@@ -12,23 +12,37 @@ const MAX_BYTES: usize = 64;
 /// The files are a convenience: a stuck disk shall not keep the greeting back.
 const FILES_LIMIT: Duration = Duration::from_secs(1);
 
-pub(super) async fn set(name: String) -> Result<(), Status> {
-    if !is_name(&name) {
-        return Err(Status::invalid_argument(format!(
-            "hostname {name:?} is not made of 1 to {MAX_BYTES} letters, digits, hyphens and dots"
-        )));
-    }
-    rustix::system::sethostname(name.as_bytes())
-        .map_err(|errno| Status::internal(format!("the hostname cannot be set: {errno}")))?;
-    let written = offload("hostname", move || write_files(Path::new("/etc"), &name));
-    match timeout(FILES_LIMIT, written).await {
-        Ok(Ok(Ok(()))) => {}
-        Ok(Ok(Err(error)) | Err(error)) => {
-            kmsg::error(format_args!("the hostname's files cannot be written: {error}"));
+#[derive(Debug)]
+pub(super) struct Hostname(String);
+
+impl TryFrom<String> for Hostname {
+    type Error = Status;
+
+    fn try_from(name: String) -> Result<Self, Status> {
+        if is_name(&name) {
+            return Ok(Self(name));
         }
-        Err(_) => kmsg::error(format_args!("the disk takes no hostname")),
+        Err(Status::invalid_argument(format!(
+            "hostname {name:?} is not made of 1 to {MAX_BYTES} letters, digits, hyphens and dots"
+        )))
     }
-    Ok(())
+}
+
+impl Hostname {
+    pub(super) async fn set(self) -> Result<(), Status> {
+        let Self(name) = self;
+        rustix::system::sethostname(name.as_bytes())
+            .map_err(|errno| Status::internal(format!("the hostname cannot be set: {errno}")))?;
+        let written = offload("hostname", move || write_files(Path::new("/etc"), &name));
+        match timeout(FILES_LIMIT, written).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error)) | Err(error)) => {
+                kmsg::error(format_args!("the hostname's files cannot be written: {error}"));
+            }
+            Err(_) => kmsg::error(format_args!("the disk takes no hostname")),
+        }
+        Ok(())
+    }
 }
 
 fn is_name(name: &str) -> bool {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use kiln_proto::v1;
 
+use super::terminal_size;
 use crate::{api::field::InvalidField, job::Exec};
 
 /// Linux gives one argument or variable at most 128 KiB with its end.
@@ -13,50 +14,54 @@ const MOST_TOTAL_BYTES: usize = 192 * 1024;
 /// What a command finds when it is not told otherwise.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-pub(super) fn exec(wire: v1::ExecSpec, attach: bool) -> Result<Exec, InvalidField> {
-    let v1::ExecSpec { argv, env, workdir, user, stdin } = wire;
+/// `at` is where the request has it.
+pub(in crate::api) fn exec(at: &str, wire: v1::ExecSpec) -> Result<Exec, InvalidField> {
+    let v1::ExecSpec { argv, env, workdir, user, stdin, terminal } = wire;
+    let field = |name: &str| format!("{at}.{name}");
     if argv.first().is_none_or(String::is_empty) {
-        return Err(InvalidField::new("spec.exec.argv", "names no command"));
+        return Err(InvalidField::new(field("argv"), "names no command"));
     }
     for (index, argument) in argv.iter().enumerate() {
-        string(&format!("spec.exec.argv[{index}]"), argument)?;
+        string(&field(&format!("argv[{index}]")), argument)?;
     }
-    let env = environment(env)?;
+    let env = environment(at, env)?;
     if !workdir.is_empty() && !workdir.starts_with('/') {
-        return Err(InvalidField::new("spec.exec.workdir", "is not an absolute path"));
+        return Err(InvalidField::new(field("workdir"), "is not an absolute path"));
     }
     if workdir.len() >= 4096 {
-        return Err(InvalidField::new("spec.exec.workdir", "is longer than a path can be"));
+        return Err(InvalidField::new(field("workdir"), "is longer than a path can be"));
     }
-    string("spec.exec.workdir", &workdir)?;
+    string(&field("workdir"), &workdir)?;
     if user.len() > 256 || user.contains([' ', '\n']) {
         return Err(InvalidField::new(
-            "spec.exec.user",
+            field("user"),
             "is no `name`, `uid`, `name:group` or `uid:gid`",
         ));
     }
-    string("spec.exec.user", &user)?;
-    if stdin && !attach {
-        return Err(InvalidField::new(
-            "spec.exec.stdin",
-            "needs `spec.attach`, where it comes from",
-        ));
+    string(&field("user"), &user)?;
+    if terminal.is_some() && !stdin {
+        let problem = "needs `stdin`: a terminal has both directions";
+        return Err(InvalidField::new(field("terminal"), problem));
     }
+    let terminal = terminal.map(|size| terminal_size(&field("terminal"), size)).transpose()?;
     let arguments: usize = argv.iter().map(|argument| argument.len() + 1).sum();
     let variables: usize = env.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
     if arguments + variables > MOST_TOTAL_BYTES {
         let problem =
             format!("arguments and environment together are above {MOST_TOTAL_BYTES} bytes");
-        return Err(InvalidField::new("spec.exec", problem));
+        return Err(InvalidField::new(at, problem));
     }
-    Ok(Exec { argv, env, workdir, user, stdin })
+    Ok(Exec { argv, env, workdir, user, stdin, terminal })
 }
 
-fn environment(wire: Vec<v1::EnvironmentVariable>) -> Result<Vec<(String, String)>, InvalidField> {
+fn environment(
+    at: &str,
+    wire: Vec<v1::EnvironmentVariable>,
+) -> Result<Vec<(String, String)>, InvalidField> {
     let mut seen = HashSet::new();
     let mut env = Vec::with_capacity(wire.len() + 1);
     for (index, v1::EnvironmentVariable { name, value }) in wire.into_iter().enumerate() {
-        let field = |part| format!("spec.exec.env[{index}].{part}");
+        let field = |part| format!("{at}.env[{index}].{part}");
         if name.is_empty() || name.contains('=') {
             return Err(InvalidField::new(field("name"), "is empty or contains `=`"));
         }

@@ -1,8 +1,11 @@
 //! Every field of a request, wrong in every way that has a name of its own.
 
+pub(in crate::api) mod fuzz;
+
 use kiln_proto::v1;
 
-use super::{job_spec, project};
+use super::{idempotency_key, job_spec, project};
+use crate::job::{DiskFormat, SourceId, TerminalSize};
 
 fn valid() -> v1::JobSpec {
     let exec = v1::ExecSpec { argv: vec!["true".to_owned()], ..v1::ExecSpec::default() };
@@ -61,6 +64,90 @@ fn the_wrong_field_is_named() {
     check(exec(|exec| exec.user = "two words".to_owned()), "spec.exec.user");
     check(exec(|exec| exec.user = "\0".to_owned()), "spec.exec.user");
     check(exec(|exec| exec.stdin = true), "spec.exec.stdin");
+}
+
+fn input(source_id: &str, path: &str, format: i32) -> v1::JobSpec {
+    let input = v1::InputDisk { source_id: source_id.to_owned(), path: path.to_owned(), format };
+    v1::JobSpec { inputs: vec![input], ..valid() }
+}
+
+fn output(name: &str, path: &str) -> v1::OutputDisk {
+    v1::OutputDisk { name: name.to_owned(), path: path.to_owned(), format: 0, max_bytes: 0 }
+}
+
+fn outputs(outputs: &[v1::OutputDisk]) -> v1::JobSpec {
+    v1::JobSpec { outputs: outputs.to_vec(), ..valid() }
+}
+
+#[test]
+fn disks_are_named_by_what_is_wrong_with_them() {
+    let id = SourceId::generate().to_string();
+    check(input("", "/in", 0), "spec.inputs[0].source_id");
+    check(input("../../etc", "/in", 0), "spec.inputs[0].source_id");
+    for path in ["", "in", "./in", "/in/../..", "/..", "/a\0b", &format!("/{}", "d".repeat(256))] {
+        check(input(&id, path, 0), "spec.inputs[0].path");
+        check(outputs(&[output("a", "/a"), output("b", path)]), "spec.outputs[1].path");
+    }
+    for path in ["/", "/in/", "/in/."] {
+        check(input(&id, path, v1::DiskFormat::Raw.into()), "spec.inputs[0].path");
+        assert!(job_spec(Some(input(&id, path, 0))).is_ok(), "a directory, which a tar needs");
+    }
+    check(input(&id, "/in", 3), "spec.inputs[0].format");
+    check(input(&id, "/in", -1), "spec.inputs[0].format");
+    let nine = vec![input(&id, "/in", 0).inputs[0].clone(); 9];
+    check(v1::JobSpec { inputs: nine, ..valid() }, "spec.inputs");
+    for name in ["", "A", "a_b", "a/b", "..", ".", "a.partial", &"a".repeat(33)] {
+        check(outputs(&[output(name, "/out")]), "spec.outputs[0].name");
+    }
+    check(outputs(&[output("a", "/a"), output("a", "/b")]), "spec.outputs[1].name");
+    let huge = v1::OutputDisk { max_bytes: u64::MAX, ..output("a", "/a") };
+    check(outputs(&[output("b", "/b"), huge]), "spec.outputs[1].max_bytes");
+    check(outputs(&vec![output("a", "/a"); 9]), "spec.outputs");
+}
+
+#[test]
+fn disks_have_their_defaults_and_whole_blocks() {
+    let id = SourceId::generate();
+    let odd = v1::OutputDisk { max_bytes: 4097, ..output("b-1", "/b") };
+    let wire = v1::JobSpec {
+        inputs: input(id.as_str(), "/in", 2).inputs,
+        outputs: vec![output("a", "/a"), odd],
+        ..valid()
+    };
+    let spec = job_spec(Some(wire)).unwrap();
+    assert_eq!((&spec.inputs[0].source, spec.inputs[0].format), (&id, DiskFormat::Raw));
+    let sizes: Vec<_> =
+        spec.outputs.iter().map(|output| (output.max_bytes, output.format)).collect();
+    assert_eq!(sizes, [(1 << 30, DiskFormat::Tar), (8192, DiskFormat::Tar)]);
+}
+
+fn terminal(rows: u32, columns: u32, stdin: bool) -> v1::JobSpec {
+    let terminal = Some(v1::TerminalSize { rows, columns });
+    let mut spec = exec(|exec| (exec.terminal, exec.stdin) = (terminal, stdin));
+    spec.attach = stdin;
+    spec
+}
+
+#[test]
+fn a_terminal_has_a_size_and_needs_stdin() {
+    check(terminal(24, 80, false), "spec.exec.terminal");
+    check(terminal(0, 80, true), "spec.exec.terminal.rows");
+    check(terminal(65_536, 80, true), "spec.exec.terminal.rows");
+    check(terminal(24, 0, true), "spec.exec.terminal.columns");
+    check(terminal(24, u32::MAX, true), "spec.exec.terminal.columns");
+    let super::Work::Exec(exec) = job_spec(Some(terminal(1, 65_535, true))).unwrap().work;
+    assert_eq!(exec.terminal, Some(TerminalSize { rows: 1, columns: 65_535 }));
+}
+
+#[test]
+fn a_key_is_printable_and_short() {
+    for key in ["\n", "\u{7f}", "ä", "a\0", &"k".repeat(129)] {
+        let error = idempotency_key(key.to_owned()).unwrap_err();
+        assert_eq!(error.field, "idempotency_key");
+    }
+    assert_eq!(idempotency_key(String::new()).unwrap(), None);
+    let longest = "~ k".repeat(42);
+    assert_eq!(idempotency_key(longest.clone()).unwrap(), Some(longest));
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use kiln_proto::v1;
 
-use crate::job::{Exec, JobSpec, Work};
+use crate::job::{DiskFormat, Exec, InputDisk, JobSpec, OutputDisk, TerminalSize, Work};
 
 pub(super) fn job_spec(spec: &JobSpec) -> v1::JobSpec {
-    let JobSpec { cpus, memory_bytes, disk_bytes, timeout, attach, work } = spec;
+    let JobSpec { cpus, memory_bytes, disk_bytes, timeout, attach, work, inputs, outputs } = spec;
     let Work::Exec(exec) = work;
     v1::JobSpec {
         cpus: *cpus,
@@ -14,12 +14,36 @@ pub(super) fn job_spec(spec: &JobSpec) -> v1::JobSpec {
         timeout: timeout.and_then(|timeout| timeout.try_into().ok()),
         attach: *attach,
         work: Some(v1::job_spec::Work::Exec(exec_spec(exec))),
+        inputs: inputs.iter().map(input_disk).collect(),
+        outputs: outputs.iter().map(output_disk).collect(),
     }
 }
 
 fn exec_spec(exec: &Exec) -> v1::ExecSpec {
-    let Exec { argv, env, workdir, user, stdin } = exec.clone();
+    let Exec { argv, env, workdir, user, stdin, terminal } = exec.clone();
     let env =
         env.into_iter().map(|(name, value)| v1::EnvironmentVariable { name, value }).collect();
-    v1::ExecSpec { argv, env, workdir, user, stdin }
+    let terminal = terminal.map(|TerminalSize { rows, columns }| v1::TerminalSize {
+        rows: rows.into(),
+        columns: columns.into(),
+    });
+    v1::ExecSpec { argv, env, workdir, user, stdin, terminal }
+}
+
+fn input_disk(input: &InputDisk) -> v1::InputDisk {
+    let InputDisk { source, path, format } = input;
+    let format = disk_format(*format).into();
+    v1::InputDisk { source_id: source.to_string(), path: path.clone(), format }
+}
+
+fn output_disk(output: &OutputDisk) -> v1::OutputDisk {
+    let OutputDisk { name, path, format, max_bytes } = output.clone();
+    v1::OutputDisk { name, path, format: disk_format(format).into(), max_bytes }
+}
+
+fn disk_format(format: DiskFormat) -> v1::DiskFormat {
+    match format {
+        DiskFormat::Tar => v1::DiskFormat::Tar,
+        DiskFormat::Raw => v1::DiskFormat::Raw,
+    }
 }

@@ -3,9 +3,10 @@
 use std::{pin::Pin, time::Duration};
 
 use kiln_proto::agent::v1::{
-    ExecRequest, ExecResponse, HelloRequest, HelloResponse, ShutdownRequest, ShutdownResponse,
+    DiskResponse, ExecRequest, ExecResponse, HelloRequest, HelloResponse, PackRequest,
+    ShutdownRequest, ShutdownResponse, StdinTaken, UnpackRequest,
     agent_server::{Agent, AgentServer},
-    exec_request,
+    disk_response, exec_request,
     exec_response::Event,
 };
 use tokio::{
@@ -14,14 +15,14 @@ use tokio::{
 };
 use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) enum Greeting {
     #[default]
     Honest,
     Version(u32),
-    Refused(&'static str),
+    Refused(Code, &'static str),
     Silent,
 }
 
@@ -33,7 +34,7 @@ pub(super) enum Finish {
     Hangs,
     /// Does not even begin to answer.
     NoHeaders,
-    Fails(&'static str),
+    Fails(Code, &'static str),
     /// Takes the connection down.
     Dies,
     /// Reads its input to the end of stdin, then exits.
@@ -45,6 +46,9 @@ pub(super) struct Script {
     pub(super) greeting: Greeting,
     pub(super) events: Vec<Event>,
     pub(super) finish: Finish,
+    /// Of every disk.
+    pub(super) disk: Vec<disk_response::Event>,
+    pub(super) disk_finish: Finish,
 }
 
 impl Script {
@@ -64,7 +68,10 @@ impl Heard {
         let (mut said, mut bytes, mut chunks) = (Vec::new(), 0, 0);
         while let Ok(event) = self.events.try_recv() {
             match event {
-                exec_request::Event::Start(_) => {}
+                exec_request::Event::Start(start) if start.id.is_empty() => {}
+                exec_request::Event::Start(start) => {
+                    said.push(format!("{} from {}", start.id, start.output_offset));
+                }
                 exec_request::Event::Stdin(chunk) => {
                     bytes += chunk.len();
                     chunks += 1;
@@ -76,6 +83,10 @@ impl Heard {
                     said.push(format!("signal {}", signal.number));
                 }
                 exec_request::Event::Kill(_) => said.push("kill".to_owned()),
+                exec_request::Event::Resize(size) => {
+                    said.push(format!("{} by {}", size.rows, size.columns));
+                }
+                exec_request::Event::Taken(taken) => said.push(format!("taken {}", taken.offset)),
             }
         }
         said.join(", ")
@@ -115,9 +126,59 @@ struct Scripted {
     reset: CancellationToken,
 }
 
+impl Scripted {
+    /// Says a word in five seconds, as an agent does that works.
+    async fn tell_of_disk(
+        &self,
+    ) -> Result<Response<ReceiverStream<Result<DiskResponse, Status>>>, Status> {
+        let Script { disk, disk_finish, .. } = self.script.clone();
+        if disk_finish == Finish::NoHeaders {
+            std::future::pending::<()>().await;
+        }
+        let (answers, stream) = mpsc::channel(16);
+        tokio::spawn(async move {
+            for event in disk {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                if answers.send(Ok(DiskResponse { event: Some(event) })).await.is_err() {
+                    return;
+                }
+            }
+            match disk_finish {
+                Finish::Hangs => answers.closed().await,
+                Finish::Fails(code, message) => {
+                    let _ = answers.send(Err(Status::new(code, message))).await;
+                }
+                _ => {}
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}
+
 #[tonic::async_trait]
 impl Agent for Scripted {
     type ExecStream = Pin<Box<dyn Stream<Item = Result<ExecResponse, Status>> + Send>>;
+
+    type UnpackStream = ReceiverStream<Result<DiskResponse, Status>>;
+    type PackStream = ReceiverStream<Result<DiskResponse, Status>>;
+
+    async fn unpack(
+        &self,
+        request: Request<UnpackRequest>,
+    ) -> Result<Response<Self::UnpackStream>, Status> {
+        let UnpackRequest { disk, length_bytes, format, path } = request.into_inner();
+        assert_eq!((&disk[..], length_bytes, format, &path[..]), ("in", 1000, 1, "/src"));
+        self.tell_of_disk().await
+    }
+
+    async fn pack(
+        &self,
+        request: Request<PackRequest>,
+    ) -> Result<Response<Self::PackStream>, Status> {
+        let PackRequest { disk, format, path } = request.into_inner();
+        assert_eq!((&disk[..], format, &path[..]), ("out", 2, "/result"));
+        self.tell_of_disk().await
+    }
 
     async fn hello(
         &self,
@@ -125,10 +186,11 @@ impl Agent for Scripted {
     ) -> Result<Response<HelloResponse>, Status> {
         let request = request.into_inner();
         assert!(request.entropy.len() >= 32 && request.unix_nanos > 0);
+        assert_eq!(request.secret, super::SECRET[..]);
         let protocol_version = match self.script.greeting {
             Greeting::Honest => request.protocol_version,
             Greeting::Version(version) => version,
-            Greeting::Refused(message) => return Err(Status::failed_precondition(message)),
+            Greeting::Refused(code, message) => return Err(Status::new(code, message)),
             Greeting::Silent => std::future::pending().await,
         };
         Ok(Response::new(HelloResponse {
@@ -161,8 +223,8 @@ impl Agent for Scripted {
             match finish {
                 Finish::Ends | Finish::NoHeaders => {}
                 Finish::Hangs => answers.closed().await,
-                Finish::Fails(message) => {
-                    let _ = answers.send(Err(Status::internal(message))).await;
+                Finish::Fails(code, message) => {
+                    let _ = answers.send(Err(Status::new(code, message))).await;
                 }
                 Finish::Dies => {
                     // Once what was said before is on its way.
@@ -170,19 +232,27 @@ impl Agent for Scripted {
                     death.cancel();
                     answers.closed().await;
                 }
-                Finish::Listens => loop {
-                    let Ok(Some(request)) = requests.message().await else {
-                        reset.cancel();
-                        break;
-                    };
-                    let Some(event) = request.event else { break };
-                    let last = matches!(event, exec_request::Event::StdinClosed(_));
-                    let _ = heard.send(event);
-                    if last {
-                        let _ = answers.send(answer(super::exited())).await;
-                        break;
+                Finish::Listens => {
+                    let mut taken = 0;
+                    loop {
+                        let Ok(Some(request)) = requests.message().await else {
+                            reset.cancel();
+                            break;
+                        };
+                        let Some(event) = request.event else { break };
+                        let last = matches!(event, exec_request::Event::StdinClosed(_));
+                        if let exec_request::Event::Stdin(data) = &event {
+                            taken += data.len() as u64;
+                            let offset = StdinTaken { offset: taken };
+                            let _ = answers.send(answer(Event::StdinTaken(offset))).await;
+                        }
+                        let _ = heard.send(event);
+                        if last {
+                            let _ = answers.send(answer(super::exited())).await;
+                            break;
+                        }
                     }
-                },
+                }
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))

@@ -27,12 +27,7 @@ async fn outcome(attack: Vec<u8>, limit: Duration) -> GuestError {
         while !attack.is_empty() && to_host.write_all(&attack).await.is_ok() {}
         std::future::pending::<()>().await;
     });
-    let conversation = Conversation {
-        hello: Hello { limit, ..hello() },
-        command: command(),
-        output_bytes: 1 << 20,
-        limit: 2 * PATIENCE,
-    };
+    let conversation = conversation(Hello { limit, ..hello() }, command());
     converse(ours, conversation).await.unwrap_err()
 }
 

@@ -1,6 +1,14 @@
-//! An agent that does as its script says, behind the bridge's handshake.
+//! An agent that does as its script says, behind the bridge's handshake, and remembers what it has
+//! done when its host comes back.
 
-use std::pin::Pin;
+use std::{
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use kiln_proto::agent::{
@@ -27,6 +35,8 @@ pub(super) struct Script {
     pub(super) output: Bytes,
     pub(super) code: i32,
     pub(super) work: Work,
+    /// How often a command was begun.
+    pub(super) begun: Arc<AtomicU32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +52,23 @@ pub(super) enum Work {
     Echoes,
     Floods,
     SpeaksOutOfTurn,
+    /// Writes its output bit by bit, whether somebody listens or not.
+    Paced,
+}
+
+/// What an agent knows of its guest's life.
+#[derive(Debug, Default)]
+struct Memory {
+    secret: Mutex<Option<Bytes>>,
+    command: Mutex<Option<String>>,
+    produced: AtomicUsize,
 }
 
 impl Script {
     pub(super) fn exits(code: i32) -> Self {
         let output = Bytes::new();
-        Self { protocol_version: PROTOCOL_VERSION, output, code, work: Work::Exits }
+        let begun = Arc::default();
+        Self { protocol_version: PROTOCOL_VERSION, output, code, work: Work::Exits, begun }
     }
 
     pub(super) fn writing(self, output: &'static [u8]) -> Self {
@@ -57,6 +78,9 @@ impl Script {
 
 /// Answers calls until it is aborted.
 pub(super) async fn serve(listener: UnixListener, script: Script) {
+    let memory = Arc::new(Memory::default());
+    // Ends with the machine, and every call with it.
+    let mut calls = tokio::task::JoinSet::new();
     loop {
         let Ok((mut stream, _)) = listener.accept().await else { return };
         let mut line = Vec::new();
@@ -67,29 +91,34 @@ pub(super) async fn serve(listener: UnixListener, script: Script) {
             }
         }
         if line.starts_with(b"CONNECT ") && stream.write_all(b"OK 1073741824\n").await.is_ok() {
-            speak(stream, script.clone()).await;
+            calls.spawn(speak(stream, script.clone(), Arc::clone(&memory)));
         }
     }
 }
 
-async fn speak(stream: UnixStream, script: Script) {
+async fn speak(stream: UnixStream, script: Script, memory: Arc<Memory>) {
     let incoming = tokio_stream::StreamExt::chain(
         tokio_stream::once(Ok::<_, std::io::Error>(stream)),
         tokio_stream::pending(),
     );
-    let service = AgentServer::new(Scripted { script });
+    let service = AgentServer::new(Scripted { script, memory });
     let _ = Server::builder().add_service(service).serve_with_incoming(incoming).await;
 }
 
 #[derive(Debug)]
 struct Scripted {
     script: Script,
+    memory: Arc<Memory>,
 }
 
 type Events = mpsc::Sender<Result<v1::ExecResponse, Status>>;
 
 async fn tell(events: &Events, event: Event) -> bool {
     events.send(Ok(v1::ExecResponse { event: Some(event) })).await.is_ok()
+}
+
+fn stdout(offset: u64, data: Bytes) -> Event {
+    Event::Stdout(v1::OutputChunk { offset, data })
 }
 
 fn exited(status: Exit) -> v1::ExecExited {
@@ -100,10 +129,31 @@ fn exited(status: Exit) -> v1::ExecExited {
 impl Agent for Scripted {
     type ExecStream = Pin<Box<dyn Stream<Item = Result<v1::ExecResponse, Status>> + Send>>;
 
+    type UnpackStream = ReceiverStream<Result<v1::DiskResponse, Status>>;
+    type PackStream = ReceiverStream<Result<v1::DiskResponse, Status>>;
+
+    async fn unpack(
+        &self,
+        _: Request<v1::UnpackRequest>,
+    ) -> Result<Response<Self::UnpackStream>, Status> {
+        Err(Status::unimplemented("unpack"))
+    }
+
+    async fn pack(
+        &self,
+        _: Request<v1::PackRequest>,
+    ) -> Result<Response<Self::PackStream>, Status> {
+        Err(Status::unimplemented("pack"))
+    }
+
     async fn hello(
         &self,
-        _: Request<v1::HelloRequest>,
+        request: Request<v1::HelloRequest>,
     ) -> Result<Response<v1::HelloResponse>, Status> {
+        let secret = request.into_inner().secret;
+        if *self.memory.secret.lock().unwrap().get_or_insert(secret.clone()) != secret {
+            return Err(Status::permission_denied("another secret"));
+        }
         Ok(Response::new(v1::HelloResponse {
             protocol_version: self.script.protocol_version,
             agent_version: "scripted".to_owned(),
@@ -120,7 +170,25 @@ impl Agent for Scripted {
             return Err(Status::unavailable("gone"));
         }
         let (events, receiver) = mpsc::channel(1);
-        tokio::spawn(work(self.script.clone(), request.into_inner(), events));
+        let mut requests = request.into_inner();
+        let Some(v1::ExecRequest { event: Some(exec_request::Event::Start(start)) }) =
+            requests.message().await?
+        else {
+            return Err(Status::invalid_argument("start stands first"));
+        };
+        let begins = self.memory.command.lock().unwrap().replace(start.id).is_none();
+        if begins {
+            self.script.begun.fetch_add(1, Ordering::SeqCst);
+        }
+        if self.script.work == Work::Paced {
+            let memory = Arc::clone(&self.memory);
+            if begins {
+                tokio::spawn(produce(self.script.output.len(), Arc::clone(&memory)));
+            }
+            tokio::spawn(paced(self.script.clone(), memory, start.output_offset, events));
+        } else {
+            tokio::spawn(work(self.script.clone(), requests, events));
+        }
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
@@ -130,6 +198,31 @@ impl Agent for Scripted {
     ) -> Result<Response<v1::ShutdownResponse>, Status> {
         Ok(Response::new(v1::ShutdownResponse {}))
     }
+}
+
+/// The command, which does not know who listens.
+async fn produce(length: usize, memory: Arc<Memory>) {
+    while memory.produced.load(Ordering::SeqCst) < length {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        memory.produced.fetch_add(100, Ordering::SeqCst);
+    }
+}
+
+/// One stream to it.
+async fn paced(script: Script, memory: Arc<Memory>, offset: u64, events: Events) {
+    let mut offset = usize::try_from(offset).unwrap();
+    tell(&events, Event::Started(v1::ExecStarted { pid: 1, ..v1::ExecStarted::default() })).await;
+    while offset < script.output.len() {
+        let end = memory.produced.load(Ordering::SeqCst).min(script.output.len());
+        if offset < end
+            && !tell(&events, stdout(offset as u64, script.output.slice(offset..end))).await
+        {
+            return;
+        }
+        offset = end;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tell(&events, Event::Exited(exited(Exit::Code(script.code)))).await;
 }
 
 async fn work(script: Script, mut requests: Streaming<v1::ExecRequest>, events: Events) {
@@ -146,13 +239,16 @@ async fn work(script: Script, mut requests: Streaming<v1::ExecRequest>, events: 
             return;
         }
         Work::SpeaksOutOfTurn => {
-            tell(&events, Event::Stdout(Bytes::from_static(b"early"))).await;
+            tell(&events, stdout(0, Bytes::from_static(b"early"))).await;
             return;
         }
-        _ => tell(&events, Event::Started(v1::ExecStarted { pid: 1 })).await,
+        _ => {
+            tell(&events, Event::Started(v1::ExecStarted { pid: 1, ..v1::ExecStarted::default() }))
+                .await
+        }
     };
     if !script.output.is_empty() {
-        tell(&events, Event::Stdout(script.output.clone())).await;
+        tell(&events, stdout(0, script.output.clone())).await;
     }
     let killed = exited(Exit::Signal(9));
     let end = match script.work {
@@ -170,14 +266,20 @@ async fn work(script: Script, mut requests: Streaming<v1::ExecRequest>, events: 
         }
         Work::Floods => {
             let flood = Bytes::from(vec![b'x'; 60_000]);
-            while tell(&events, Event::Stdout(flood.clone())).await {}
+            let mut offset = 0;
+            while tell(&events, stdout(offset, flood.clone())).await {
+                offset += flood.len() as u64;
+            }
             return;
         }
         Work::Echoes => {
+            let mut offset = 0;
             while let Ok(Some(request)) = requests.message().await {
                 match request.event {
                     Some(exec_request::Event::Stdin(bytes)) => {
-                        tell(&events, Event::Stdout(bytes)).await;
+                        let length = bytes.len() as u64;
+                        tell(&events, stdout(offset, bytes)).await;
+                        offset += length;
                     }
                     Some(exec_request::Event::StdinClosed(_)) => break,
                     _ => {}

@@ -1,10 +1,12 @@
-//! A VMM without a machine: it keeps account of what lives and fails where it is told to.
+//! A VMM without a machine: it keeps account of what lives, fails where it is told to, and its
+//! machines outlive a daemon that is said to have died.
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
     },
 };
 
@@ -12,7 +14,9 @@ use async_trait::async_trait;
 use tokio::{net::UnixListener, sync::watch, task::JoinHandle};
 
 use super::agent::{self, Script};
-use crate::vmm::{Machine, MachineStatus, SerialTail, VmExit, VmSpec, Vmm, VmmError, VmmIdentity};
+use crate::vmm::{
+    AdoptError, Machine, MachineStatus, SerialTail, VmExit, VmSpec, Vmm, VmmError, VmmIdentity,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -22,15 +26,28 @@ pub(super) enum Fault {
     Boot,
     DiesAtBoot,
     NeverListens,
+    /// Its machines stand still when they are looked at.
+    Stalls,
 }
 
-/// How many machines live.
+/// Every machine that was made, by its directory.
 #[derive(Debug, Default)]
-pub(super) struct Ledger(AtomicUsize);
+pub(super) struct Rack {
+    machines: Mutex<HashMap<PathBuf, Arc<Core>>>,
+    /// From now on a machine that is dropped lives on, as under a daemon that was killed.
+    pub(super) daemon_died: AtomicBool,
+}
 
-impl Ledger {
+impl Rack {
     pub(super) fn alive(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
+        let machines = self.machines.lock().unwrap_or_else(PoisonError::into_inner);
+        machines.values().filter(|core| core.exit.borrow().is_none()).count()
+    }
+
+    pub(super) fn end_all(&self, cause: &VmExit) {
+        for core in self.machines.lock().unwrap().values() {
+            core.end(cause.clone());
+        }
     }
 }
 
@@ -39,17 +56,17 @@ pub(super) struct FakeVmm {
     identity: VmmIdentity,
     fault: Fault,
     script: Script,
-    ledger: Arc<Ledger>,
+    rack: Arc<Rack>,
 }
 
 impl FakeVmm {
-    pub(super) fn new(fault: Fault, script: Script) -> Self {
+    pub(super) fn new(fault: Fault, script: Script, rack: Arc<Rack>) -> Self {
         let identity = VmmIdentity { name: "fake", version: "0".to_owned(), accelerator: "none" };
-        Self { identity, fault, script, ledger: Arc::default() }
+        Self { identity, fault, script, rack }
     }
 
-    pub(super) fn ledger(&self) -> Arc<Ledger> {
-        Arc::clone(&self.ledger)
+    fn handle(&self, core: Arc<Core>) -> Box<dyn Machine> {
+        Box::new(FakeMachine { core, rack: Arc::clone(&self.rack) })
     }
 }
 
@@ -65,7 +82,7 @@ impl Vmm for FakeVmm {
                 return Err(VmmError::Refused { command: "create", reason: "told to".to_owned() });
             }
             Fault::CreateHangs => std::future::pending().await,
-            Fault::None | Fault::Boot | Fault::DiesAtBoot | Fault::NeverListens => {}
+            _ => {}
         }
         for disk in &spec.disks {
             assert!(disk.read_only || disk.path.exists(), "{} is not there", disk.path.display());
@@ -73,30 +90,43 @@ impl Vmm for FakeVmm {
         let socket = spec.directory.join("vsock.sock");
         let listener = UnixListener::bind(&socket)
             .map_err(|source| VmmError::Io { what: "the vsock socket", source })?;
-        self.ledger.0.fetch_add(1, Ordering::SeqCst);
-        Ok(Box::new(FakeMachine {
+        let core = Arc::new(Core {
             socket,
             fault: self.fault,
             script: self.script.clone(),
             exit: watch::Sender::new(None),
-            parts: std::sync::Mutex::new((Some(listener), None)),
-            ledger: Arc::clone(&self.ledger),
-        }))
+            parts: Mutex::new((Some(listener), None)),
+        });
+        self.rack.machines.lock().unwrap().insert(spec.directory, Arc::clone(&core));
+        Ok(self.handle(core))
+    }
+
+    async fn adopt(&self, directory: &Path, _: &str) -> Result<Box<dyn Machine>, AdoptError> {
+        let core = self.rack.machines.lock().unwrap().get(directory).cloned();
+        let core = core.ok_or(AdoptError::Nothing)?;
+        if let Some(exit) = core.exit.borrow().clone() {
+            return Err(AdoptError::Ended(exit));
+        }
+        Ok(self.handle(core))
+    }
+
+    fn overhead_bytes(&self) -> u64 {
+        0
     }
 }
 
+/// The machine itself, whoever holds a handle to it.
 #[derive(Debug)]
-struct FakeMachine {
+struct Core {
     socket: PathBuf,
     fault: Fault,
     script: Script,
     exit: watch::Sender<Option<VmExit>>,
     /// The socket before the boot, the agent behind it.
-    parts: std::sync::Mutex<(Option<UnixListener>, Option<JoinHandle<()>>)>,
-    ledger: Arc<Ledger>,
+    parts: Mutex<(Option<UnixListener>, Option<JoinHandle<()>>)>,
 }
 
-impl FakeMachine {
+impl Core {
     fn end(&self, cause: VmExit) -> VmExit {
         let mut parts = self.parts.lock().unwrap();
         parts.0 = None;
@@ -106,7 +136,6 @@ impl FakeMachine {
         self.exit.send_if_modified(|exit| {
             let ends = exit.is_none();
             if ends {
-                self.ledger.0.fetch_sub(1, Ordering::SeqCst);
                 *exit = Some(cause.clone());
             }
             ends
@@ -115,33 +144,45 @@ impl FakeMachine {
     }
 }
 
+#[derive(Debug)]
+struct FakeMachine {
+    core: Arc<Core>,
+    rack: Arc<Rack>,
+}
+
 #[async_trait]
 impl Machine for FakeMachine {
     async fn boot(&self) -> Result<(), VmmError> {
-        match self.fault {
+        match self.core.fault {
             Fault::Boot => {
                 return Err(VmmError::Refused { command: "boot", reason: "told to".to_owned() });
             }
             Fault::DiesAtBoot => {
-                self.end(VmExit::Reset);
+                self.core.end(VmExit::Reset);
                 return Ok(());
             }
             Fault::NeverListens => return Ok(()),
-            Fault::None | Fault::Create | Fault::CreateHangs => {}
+            _ => {}
         }
-        let mut parts = self.parts.lock().unwrap();
+        let mut parts = self.core.parts.lock().unwrap();
         if let Some(listener) = parts.0.take() {
-            parts.1 = Some(tokio::spawn(agent::serve(listener, self.script.clone())));
+            parts.1 = Some(tokio::spawn(agent::serve(listener, self.core.script.clone())));
         }
         Ok(())
     }
 
     async fn status(&self) -> MachineStatus {
-        self.exit.borrow().clone().map_or(MachineStatus::Running, MachineStatus::Exited)
+        match self.core.exit.borrow().clone() {
+            Some(exit) => MachineStatus::Exited(exit),
+            None if self.core.fault == Fault::Stalls => {
+                MachineStatus::Stalled("io-error".to_owned())
+            }
+            None => MachineStatus::Running,
+        }
     }
 
     async fn wait(&self) -> VmExit {
-        let mut exit = self.exit.subscribe();
+        let mut exit = self.core.exit.subscribe();
         let ended = exit.wait_for(Option::is_some).await.map(|exit| exit.clone());
         ended.ok().flatten().unwrap_or(VmExit::Stopped)
     }
@@ -151,25 +192,31 @@ impl Machine for FakeMachine {
     }
 
     async fn shut_down(&self) -> Result<(), VmmError> {
-        self.end(VmExit::Stopped);
+        self.core.end(VmExit::Stopped);
         Ok(())
     }
 
     async fn kill(&self) -> VmExit {
-        self.end(VmExit::Stopped)
+        self.core.end(VmExit::Stopped)
     }
 
     fn vsock_socket(&self) -> &Path {
-        &self.socket
+        &self.core.socket
     }
 
-    fn serial(&self) -> SerialTail {
+    async fn serial(&self) -> SerialTail {
         SerialTail::default()
+    }
+
+    fn leave(self: Box<Self>) {
+        std::mem::forget(self);
     }
 }
 
 impl Drop for FakeMachine {
     fn drop(&mut self) {
-        self.end(VmExit::Stopped);
+        if !self.rack.daemon_died.load(Ordering::SeqCst) {
+            self.core.end(VmExit::Stopped);
+        }
     }
 }

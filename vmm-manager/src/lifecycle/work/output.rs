@@ -1,14 +1,11 @@
-//! From the guest to the log and the attachment.
-
-use std::{io, time::Duration};
+//! From the guest to the log.
 
 use bytes::Bytes;
-use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 
-use super::attached::Attached;
+use super::{command::WorkError, control::StdinReports};
 use crate::{
-    guest::{ExecEvent, ExecOutput, GuestError},
+    fault::{Point, at},
+    guest::{ExecEvent, ExecInput, ExecOutput},
     job::Outcome,
     lifecycle::end,
     log::LogWriter,
@@ -16,80 +13,49 @@ use crate::{
     stream::Stream,
 };
 
-/// What a client may take over one chunk of a job that is to end.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 #[derive(Debug)]
-pub(super) enum WorkError {
-    Guest(GuestError),
-    Log(io::Error),
+pub(super) struct Delivery<'a> {
+    /// Is told what the agent may forget.
+    pub(super) input: ExecInput,
+    /// Is told what the agent has taken of stdin.
+    pub(super) reports: StdinReports,
+    pub(super) job: &'a JobHandle,
 }
 
-impl From<GuestError> for WorkError {
-    fn from(error: GuestError) -> Self {
-        Self::Guest(error)
-    }
-}
-
-#[derive(Debug)]
-pub(super) struct Delivery {
-    /// `None` when there never was a client, or it is gone, or it must not be waited for.
-    attached: Option<Attached>,
-    detach: CancellationToken,
-}
-
-impl Delivery {
-    pub(super) fn new(attached: Option<Attached>) -> Self {
-        Self { attached, detach: CancellationToken::new() }
-    }
-
-    /// Cancelling it lets go of a client that is waited for in vain, from now on or already; one
-    /// that reads gets the command's last words.
-    pub(super) fn detacher(&self) -> CancellationToken {
-        self.detach.clone()
-    }
-
-    /// Carries output until the command has ended.
+impl Delivery<'_> {
+    /// Carries output until the command is over. Waits for an attached client that does not read.
     pub(super) async fn run(
-        mut self,
+        self,
         from_guest: &mut ExecOutput,
         log: &mut LogWriter,
-        job: &JobHandle,
     ) -> Result<Outcome, WorkError> {
         loop {
             match from_guest.next().await? {
-                ExecEvent::Started { .. } => {}
-                ExecEvent::Stdout(data) => self.deliver(Stream::Stdout, data, log).await?,
-                ExecEvent::Stderr(data) => self.deliver(Stream::Stderr, data, log).await?,
+                ExecEvent::Started { stdin_offset, stdin_closed, .. } => {
+                    at(Point::Started);
+                    self.reports.ready(stdin_offset, stdin_closed);
+                }
+                ExecEvent::StdinTaken { offset } => self.reports.taken(offset),
+                ExecEvent::Stdout(data) => self.append(Stream::Stdout, data, log).await?,
+                ExecEvent::Stderr(data) => self.append(Stream::Stderr, data, log).await?,
                 ExecEvent::Exited(exit) => {
-                    job.record_memory_peak(exit.memory_peak_bytes);
-                    return Ok(end::exited(&exit, job.spec()));
+                    self.job.record_memory_peak(exit.memory_peak_bytes).detach();
+                    return Ok(end::exited(&exit, self.job.spec()));
                 }
                 ExecEvent::Refused { reason, message } => return Ok(end::refused(reason, message)),
             }
         }
     }
 
-    async fn deliver(
-        &mut self,
+    async fn append(
+        &self,
         stream: Stream,
         data: Bytes,
         log: &mut LogWriter,
     ) -> Result<(), WorkError> {
         log.append(stream, &data).await.map_err(WorkError::Log)?;
-        let Some(attached) = &self.attached else { return Ok(()) };
-        let patience = async {
-            self.detach.cancelled().await;
-            sleep(PATIENCE).await;
-        };
-        let reads_on = tokio::select! {
-            biased;
-            sent = attached.send(stream, data) => sent,
-            () = patience => false,
-        };
-        if !reads_on {
-            self.attached = None;
-        }
+        at(Point::Logged);
+        self.input.taken(log.end_offset());
         Ok(())
     }
 }

@@ -17,7 +17,8 @@ pub(super) async fn booted(
     machine.boot().await?;
     let socket = machine.vsock_socket();
     let connection = guest::connect(socket, PATIENCE, machine.as_ref()).await?;
-    let hello = Hello { hostname: "behaviour".to_owned(), limit: PATIENCE };
+    let secret = guest::draw_secret()?;
+    let hello = Hello { hostname: "behaviour".to_owned(), secret, limit: PATIENCE };
     let (guest, _) = connection.hello(hello).await?;
     Ok((machine, guest))
 }
@@ -25,15 +26,8 @@ pub(super) async fn booted(
 async fn shell(guest: &Guest, script: &str) -> Result<ExecOutput, GuestError> {
     let path = ("PATH".to_owned(), "/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
     let command = Command {
-        argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
         env: vec![path],
-        workdir: String::new(),
-        user: String::new(),
-        stdin: false,
-        memory_bytes: 0,
-        pids: 0,
-        timeout: None,
-        start_limit: PATIENCE,
+        ..Command::new(["/bin/sh", "-c", script].map(str::to_owned).to_vec(), PATIENCE)
     };
     guest.exec(command).await.map(|(_, output)| output)
 }
@@ -122,7 +116,7 @@ pub(super) async fn a_serial_flood_is_bounded(
     while !matches!(output.next().await?, ExecEvent::Exited(_)) {}
     let whole = async {
         loop {
-            let serial = machine.serial();
+            let serial = machine.serial().await;
             if serial.text().ends_with("the end") {
                 return serial;
             }

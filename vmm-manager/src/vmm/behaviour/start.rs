@@ -12,7 +12,7 @@ pub(super) async fn a_created_machine_holds_still(
     let machine = vmm.create(spec).await?;
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     same("the status", &machine.status().await, &MachineStatus::Created)?;
-    same("the console", &machine.serial().bytes.len(), &0)?;
+    same("the console", &machine.serial().await.bytes.len(), &0)?;
     let early = machine.wait();
     let killed = machine.kill();
     let (early, killed) = tokio::join!(early, killed);

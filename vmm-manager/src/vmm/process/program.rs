@@ -1,20 +1,15 @@
 //! What is to be run.
 
-use std::{
-    ffi::OsString,
-    os::fd::{AsRawFd, OwnedFd, RawFd},
-    path::PathBuf,
-};
+use std::{ffi::OsString, path::PathBuf};
 
 /// A program, its arguments, and the little that it is given of this process: an empty
-/// environment, a null stdin, no descriptors but those passed.
+/// environment, a null stdin, no other descriptors.
 #[derive(Debug)]
 pub struct Program {
     pub(super) path: PathBuf,
     pub(super) arguments: Vec<OsString>,
     pub(super) directory: PathBuf,
     pub(super) stdout: Stdout,
-    pub(super) passed: Vec<OwnedFd>,
 }
 
 /// Where a child's stdout goes.
@@ -33,7 +28,6 @@ impl Program {
             arguments: Vec::new(),
             directory: "/".into(),
             stdout: Stdout::Null,
-            passed: Vec::new(),
         }
     }
 
@@ -59,13 +53,5 @@ impl Program {
     pub fn stdout(mut self, stdout: Stdout) -> Self {
         self.stdout = stdout;
         self
-    }
-
-    /// Hands a descriptor to the child under the number that it has here, which is returned for the
-    /// command line; closed here once the child has it.
-    pub fn pass(&mut self, descriptor: OwnedFd) -> RawFd {
-        let number = descriptor.as_raw_fd();
-        self.passed.push(descriptor);
-        number
     }
 }

@@ -8,15 +8,15 @@ use std::{os::fd::RawFd, path::Path};
 
 use serde_json::{Value, json};
 
-use super::Accelerator;
+use super::{Accelerator, TRANSLATION_MEBIBYTES};
 use crate::vmm::{Disk, VmSpec};
 
-/// Descriptors that QEMU is born with, by their numbers.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sockets {
-    pub(super) monitor: RawFd,
-    pub(super) vsock: RawFd,
-}
+/// Descriptors that QEMU is born with.
+pub(super) const VSOCK: RawFd = 100;
+/// Listens, for one daemon after the other.
+pub(super) const MONITOR: RawFd = 101;
+/// The supervisor's: who hears the reason of QEMU's end, though no daemon be there.
+pub(super) const LAST_WORDS: RawFd = 102;
 
 /// The node of the disk at `index`; the read-back finds it by this name.
 pub(super) fn disk_node(index: usize) -> String {
@@ -27,10 +27,12 @@ pub(super) fn render(
     spec: &VmSpec,
     accelerator: Accelerator,
     firmware: Option<&Path>,
-    sockets: Sockets,
 ) -> Vec<String> {
     let VmSpec {
         name,
+        instance: _,
+        cid: _,
+        cgroup: _,
         directory: _is_the_working_directory,
         cpus,
         memory_bytes,
@@ -64,7 +66,7 @@ pub(super) fn render(
             line.option("-cpu", "host,vmx=off,svm=off");
         }
         Accelerator::Tcg => {
-            line.option("-accel", "tcg,thread=multi");
+            line.option("-accel", format!("tcg,thread=multi,tb-size={TRANSLATION_MEBIBYTES}"));
             // With cx16, QEMU 7.2 double-faults kernel 6.12 in one boot of ten under load.
             line.option("-cpu", "max,cx16=off");
         }
@@ -82,12 +84,14 @@ pub(super) fn render(
     line.option("-kernel", kernel.display().to_string());
     line.option("-initrd", initramfs.display().to_string());
     line.option("-append", command_line.clone());
-    // Our end of stdout is always drained, so the guest's console never makes it wait.
+    // Its supervisor always drains stdout, so the guest's console never makes it wait.
     line.option("-chardev", "stdio,id=serial,signal=off");
     line.option("-serial", "chardev:serial");
-    line.option("-chardev", format!("socket,id=monitor,fd={}", sockets.monitor));
+    line.option("-chardev", format!("socket,id=monitor,fd={MONITOR},server=on,wait=off"));
     line.option("-mon", "chardev=monitor,mode=control");
-    line.option("-chardev", format!("socket,id=vsock,fd={}", sockets.vsock));
+    line.option("-chardev", format!("socket,id=words,fd={LAST_WORDS}"));
+    line.option("-mon", "chardev=words,mode=control");
+    line.option("-chardev", format!("socket,id=vsock,fd={VSOCK}"));
     line.object("-device", &json!({"driver": "vhost-user-vsock-pci", "chardev": "vsock"}));
     for (index, disk) in disks.iter().enumerate() {
         line.object("-blockdev", &block_device(index, disk));
@@ -142,12 +146,19 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    use super::{Accelerator, Disk, Path, Sockets, VmSpec, render};
+    use super::{Accelerator, Disk, Path, VmSpec, render};
 
     fn spec() -> VmSpec {
-        let disk = |serial, path: &str, read_only| Disk { serial, path: path.into(), read_only };
+        let disk = |serial: &'static str, path: &str, read_only| Disk {
+            serial: serial.into(),
+            path: path.into(),
+            read_only,
+        };
         VmSpec {
             name: "job,1".into(),
+            instance: "0badcafe".into(),
+            cid: 7,
+            cgroup: None,
             directory: "/vm".into(),
             cpus: 2,
             memory_bytes: 704 << 20,
@@ -162,8 +173,7 @@ mod tests {
     }
 
     fn check(accelerator: Accelerator, expected: &[&str]) {
-        let sockets = Sockets { monitor: 17, vsock: 18 };
-        let arguments = render(&spec(), accelerator, Some(Path::new("/q.rom")), sockets);
+        let arguments = render(&spec(), accelerator, Some(Path::new("/q.rom")));
         let line = arguments.join(" ");
         for part in expected {
             assert!(line.contains(part), "{part} in {line}");
@@ -178,12 +188,13 @@ mod tests {
             r#""qom-type":"memory-backend-memfd","share":true,"size":738197504"#,
             "-bios /q.rom -kernel /image/vmlinux ",
             "-append console=ttyS0 quiet ",
-            "-chardev socket,id=monitor,fd=17 ",
-            "-chardev socket,id=vsock,fd=18 ",
+            "-chardev socket,id=monitor,fd=101,server=on,wait=off -mon chardev=monitor,mode=control ",
+            "-chardev socket,id=words,fd=102 -mon chardev=words,mode=control ",
+            "-chardev socket,id=vsock,fd=100 ",
         ];
         check(Accelerator::Tcg, &common);
         check(Accelerator::Kvm, &common);
-        check(Accelerator::Tcg, &["-accel tcg,thread=multi -cpu max,cx16=off "]);
+        check(Accelerator::Tcg, &["-accel tcg,thread=multi,tb-size=512 -cpu max,cx16=off "]);
         check(Accelerator::Kvm, &["-accel kvm -cpu host,vmx=off,svm=off "]);
     }
 

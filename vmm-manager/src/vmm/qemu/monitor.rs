@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, oneshot},
     time::timeout,
 };
 
@@ -44,9 +44,6 @@ pub(super) enum MonitorError {
 #[derive(Debug)]
 pub(super) struct Monitor {
     commands: mpsc::Sender<Command>,
-    /// `Some` once QEMU has said why it ends.
-    shutdown: watch::Receiver<Option<ShutdownReason>>,
-    closed: watch::Receiver<bool>,
 }
 
 #[derive(Debug)]
@@ -61,16 +58,13 @@ impl Monitor {
         stream.set_nonblocking(true)?;
         let stream = UnixStream::from_std(stream)?;
         let (commands, inbox) = mpsc::channel(COMMANDS);
-        let (said, shutdown) = watch::channel(None);
-        let (end, closed) = watch::channel(false);
         let pending = Pending::default();
         tokio::spawn(async move {
-            if let Err(error) = converse(stream, inbox, pending, said).await {
+            if let Err(error) = converse(stream, inbox, pending).await {
                 tracing::debug!(%error, "the conversation with qemu has ended");
             }
-            end.send_replace(true);
         });
-        Ok(Self { commands, shutdown, closed })
+        Ok(Self { commands })
     }
 
     /// Runs a command without arguments; none that we need has any.
@@ -94,13 +88,6 @@ impl Monitor {
         };
         timeout(limit, call).await.unwrap_or(Err(MonitorError::Timeout(limit)))
     }
-
-    /// What QEMU said of its end: its last words are all read when the stream has ended.
-    pub(super) async fn last_words(&self, limit: Duration) -> Option<ShutdownReason> {
-        let mut closed = self.closed.clone();
-        let _heard_so_far = timeout(limit, closed.wait_for(|closed| *closed)).await;
-        *self.shutdown.borrow()
-    }
 }
 
 type Pending = Arc<Mutex<HashMap<u64, oneshot::Sender<Result<Value, String>>>>>;
@@ -109,7 +96,6 @@ async fn converse(
     mut stream: UnixStream,
     mut inbox: mpsc::Receiver<Command>,
     pending: Pending,
-    said: watch::Sender<Option<ShutdownReason>>,
 ) -> std::io::Result<()> {
     let (mut from_qemu, mut to_qemu) = stream.split();
     let writing = async {
@@ -127,7 +113,7 @@ async fn converse(
         loop {
             while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = buffer.drain(..=end).collect();
-                hear(&line, &pending, &said);
+                hear(&line, &pending);
             }
             if buffer.len() > MAX_LINE_BYTES {
                 return Err(std::io::Error::other("an endless line"));
@@ -146,7 +132,7 @@ async fn converse(
     result
 }
 
-fn hear(line: &[u8], pending: &Pending, said: &watch::Sender<Option<ShutdownReason>>) {
+fn hear(line: &[u8], pending: &Pending) {
     match Message::parse(line) {
         Message::Answer { id, answer } => {
             let asked = pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
@@ -154,14 +140,8 @@ fn hear(line: &[u8], pending: &Pending, said: &watch::Sender<Option<ShutdownReas
                 let _nobody_waits_any_more = asked.send(answer);
             }
         }
-        // The first reason is the cause, later ones its consequence.
-        Message::Shutdown(reason) => {
-            said.send_if_modified(|said| {
-                let first = said.is_none();
-                *said = said.or(Some(reason));
-                first
-            });
-        }
+        // Its supervisor hears it too, and keeps it.
+        Message::Shutdown(reason) => tracing::trace!(?reason, "qemu ends"),
         Message::Other(what) => tracing::trace!(what, "qemu said"),
     }
 }

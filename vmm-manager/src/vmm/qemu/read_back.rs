@@ -58,9 +58,16 @@ mod tests {
     use crate::vmm::Disk;
 
     fn check(change: impl FnOnce(&mut Reported), expected: Option<&'static str>) {
-        let disk = |serial, path: &str, read_only| Disk { serial, path: path.into(), read_only };
+        let disk = |serial: &'static str, path: &str, read_only| Disk {
+            serial: serial.into(),
+            path: path.into(),
+            read_only,
+        };
         let spec = VmSpec {
             name: "job".into(),
+            instance: "0badcafe".into(),
+            cid: 3,
+            cgroup: None,
             directory: "/vm".into(),
             cpus: 2,
             memory_bytes: 1 << 30,

@@ -1,67 +1,112 @@
 //! From a spec to a machine that holds still before its guest's first instruction.
 
-use std::{
-    io,
-    os::unix::net::UnixStream,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io, path::Path, time::Duration};
+
+use serde_json::Value;
+use tokio::net::UnixStream;
 
 use super::{
     Qemu,
-    arguments::{Sockets, render},
+    arguments::{LAST_WORDS, MONITOR, VSOCK, render},
     bridge,
-    machine::{Parts, QemuMachine},
+    exit::exit,
+    machine::QemuMachine,
     monitor::{Monitor, MonitorError},
     read_back::Reported,
 };
 use crate::vmm::{
     VmSpec, VmmError,
-    process::{Program, Stdout, Supervised},
     serial::SERIAL_BYTES,
+    supervisor::{Descriptor, Program, Source, Stdout, SupervisedSpec, Supervision},
 };
 
+/// Which machines are ours to adopt.
+pub(super) const DRIVER: &str = "qemu";
+/// In the supervisor's records.
+pub(super) const NAME: &str = "qemu";
+const MONITOR_SOCKET: &str = "qmp.sock";
+/// What makes QEMU tell its events.
+const NEGOTIATE: &str = "{\"execute\":\"qmp_capabilities\"}\n";
+/// The last of its events, each some hundred bytes.
+const LAST_WORDS_BYTES: usize = 8 * 1024;
+const STDERR_BYTES: usize = 8 * 1024;
 /// A tenth of a second on an idle host.
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// Of `sockaddr_un`, without its final zero.
-const MAX_SOCKET_PATH_BYTES: usize = 107;
+/// For a QEMU that has closed its monitor to be gone.
+const PARTING: Duration = Duration::from_secs(5);
 
-/// When it fails, or is dropped half-way, what was started dies with its owners.
+/// When it fails, or is dropped half-way, what was started dies with its owner.
 pub(super) async fn start(driver: &Qemu, spec: VmSpec) -> Result<QemuMachine, VmmError> {
-    let Qemu { config, firmware, .. } = driver;
-    let vsock_socket = socket_path(&spec.directory)?;
-    let (bridge, vsock) = bridge::start(&config.vhost_device_vsock, &spec.directory).await?;
-
-    let monitor = |source| VmmError::Io { what: "the monitor's socket", source };
-    let (ours, theirs) = UnixStream::pair().map_err(monitor)?;
-    let mut program =
-        Program::new(&config.qemu).directory(&spec.directory).stdout(Stdout::Tail(SERIAL_BYTES));
-    let sockets = Sockets { monitor: program.pass(theirs.into()), vsock: program.pass(vsock) };
-    let program =
-        program.arguments(render(&spec, config.accelerator, firmware.as_deref(), sockets));
+    let config = &driver.config;
     let shown = config.qemu.display().to_string();
-    let qemu = Supervised::spawn(program)
-        .await
-        .map_err(|source| VmmError::Spawn { program: shown.clone(), source })?;
-    let monitor = Monitor::open(ours).map_err(monitor)?;
-
-    match report(&monitor).await {
-        Ok(reported) => reported.matches(&spec)?,
+    let supervision = Supervision::create(&config.shim, supervised(driver, &spec)).await?;
+    let reported = async {
+        let monitor = connect(&spec.directory).await?;
+        let reported = report(&monitor).await?;
+        Ok((monitor, reported))
+    };
+    match reported.await {
+        Ok((monitor, reported)) => {
+            reported.matches(&spec)?;
+            Ok(QemuMachine::new(supervision, monitor, false))
+        }
         Err(MonitorError::Refused { reason }) => {
-            return Err(VmmError::Refused { command: "the read-back", reason });
+            Err(VmmError::Refused { command: "the read-back", reason })
         }
         Err(MonitorError::Closed | MonitorError::Timeout(_)) => {
-            return Err(not_ready(shown, &qemu).await);
+            Err(not_ready(shown, &supervision).await)
         }
     }
-    Ok(QemuMachine::new(Parts::new(qemu, bridge, monitor), vsock_socket))
+}
+
+fn supervised(driver: &Qemu, spec: &VmSpec) -> SupervisedSpec {
+    let Qemu { config, firmware, .. } = driver;
+    let descriptor = |number, source| Descriptor { number, source };
+    let vsock = Source::Connect { socket: bridge::VHOST_SOCKET.to_owned() };
+    let monitor = Source::Listen { socket: MONITOR_SOCKET.to_owned() };
+    let words = Source::Heard { say: NEGOTIATE.to_owned(), keep_bytes: LAST_WORDS_BYTES };
+    let qemu = Program {
+        name: NAME.to_owned(),
+        path: config.qemu.clone(),
+        arguments: render(spec, config.accelerator, firmware.as_deref()),
+        stdout: Stdout::Serial { bytes: SERIAL_BYTES },
+        stderr_bytes: STDERR_BYTES,
+        descriptors: vec![
+            descriptor(VSOCK, vsock),
+            descriptor(MONITOR, monitor),
+            descriptor(LAST_WORDS, words),
+        ],
+    };
+    let bridge = bridge::program(&config.vhost_device_vsock, spec.cid, STDERR_BYTES);
+    SupervisedSpec {
+        instance: spec.instance.clone(),
+        name: spec.name.clone(),
+        driver: DRIVER,
+        directory: spec.directory.clone(),
+        programs: vec![bridge, qemu],
+        main: NAME,
+        sockets: [bridge::VHOST_SOCKET, bridge::VSOCK_SOCKET].map(str::to_owned).to_vec(),
+        cgroup: spec.cgroup.clone(),
+    }
+}
+
+/// The socket listens from before QEMU's start; nobody does once QEMU is gone.
+pub(super) async fn connect(directory: &Path) -> Result<Monitor, MonitorError> {
+    let opened = async {
+        let stream = UnixStream::connect(directory.join(MONITOR_SOCKET)).await?;
+        Monitor::open(stream.into_std()?)
+    };
+    opened.await.map_err(|error: io::Error| {
+        tracing::debug!(%error, "the monitor's socket");
+        MonitorError::Closed
+    })
 }
 
 /// Everything is asked at once, so the answers come as soon as QEMU can give any.
 async fn report(monitor: &Monitor) -> Result<Reported, MonitorError> {
     let (_, status, cpus, memory, block) = tokio::try_join!(
         biased;
-        monitor.call("qmp_capabilities", START_LIMIT),
+        negotiate(monitor),
         monitor.call("query-status", START_LIMIT),
         monitor.call("query-cpus-fast", START_LIMIT),
         monitor.call("query-memory-size-summary", START_LIMIT),
@@ -70,54 +115,17 @@ async fn report(monitor: &Monitor) -> Result<Reported, MonitorError> {
     Ok(Reported { status, cpus, memory, block })
 }
 
-async fn not_ready(program: String, qemu: &Supervised) -> VmmError {
+/// Each connection begins anew.
+pub(super) async fn negotiate(monitor: &Monitor) -> Result<Value, MonitorError> {
+    monitor.call("qmp_capabilities", START_LIMIT).await
+}
+
+async fn not_ready(program: String, supervision: &Supervision) -> VmmError {
     // A QEMU that closed its monitor is ending; its own words are the reason.
-    let ended = tokio::time::timeout(Duration::from_secs(5), qemu.wait()).await;
+    let ended = tokio::time::timeout(PARTING, supervision.wait()).await;
     let stderr = match ended {
-        Ok(exit) => format!(": it {exit}: {}", qemu.stderr()),
-        Err(_) => format!(": {}", qemu.stderr()),
+        Ok(end) => format!(": {}", exit(&end)),
+        Err(_) => String::new(),
     };
     VmmError::NotReady { program, what: "its monitor", limit: START_LIMIT, stderr }
-}
-
-/// The children use names relative to the directory; we cannot.
-fn socket_path(directory: &Path) -> Result<PathBuf, VmmError> {
-    use std::os::unix::ffi::OsStrExt as _;
-    for name in [bridge::VHOST_SOCKET, bridge::VSOCK_SOCKET] {
-        let path = directory.join(name);
-        if path.as_os_str().as_bytes().len() > MAX_SOCKET_PATH_BYTES {
-            let limit = MAX_SOCKET_PATH_BYTES;
-            return Err(VmmError::SocketPath { path, limit });
-        }
-        // Left by a machine that had this directory before: the bridge could not bind.
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(VmmError::Io { what: "a stale socket", source: error });
-            }
-            _ => {}
-        }
-    }
-    Ok(directory.join(bridge::VSOCK_SOCKET))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Path, VmmError, socket_path};
-
-    fn check(directory_bytes: usize, fits: bool) {
-        let directory = format!("/{}", "d".repeat(directory_bytes - 1));
-        match socket_path(Path::new(&directory)) {
-            Ok(path) => assert!(fits, "{}", path.display()),
-            Err(VmmError::SocketPath { .. }) => assert!(!fits, "{directory_bytes}"),
-            Err(other) => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_socket_path_that_the_kernel_would_refuse_is_refused_first() {
-        let name = "/vsock.sock".len();
-        check(20, true);
-        check(107 - name, true);
-        check(107 - name + 1, false);
-    }
 }

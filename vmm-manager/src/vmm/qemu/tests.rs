@@ -15,6 +15,7 @@ fn config(qemu: &str) -> QemuConfig {
     QemuConfig {
         qemu: qemu.into(),
         vhost_device_vsock: "/bin/true".into(),
+        shim: ShimConfig { program: "/bin/false".into() },
         accelerator: Accelerator::Tcg,
     }
 }

@@ -72,9 +72,11 @@ impl Machine for Stubborn {
         Path::new("/nowhere")
     }
 
-    fn serial(&self) -> SerialTail {
+    async fn serial(&self) -> SerialTail {
         SerialTail::default()
     }
+
+    fn leave(self: Box<Self>) {}
 }
 
 async fn check(ends_on: &'static str, refuses: bool, expected: &[&str]) {

@@ -36,7 +36,19 @@ fn job() -> v1::Job {
                 workdir: "/tmp".to_owned(),
                 user: "nobody".to_owned(),
                 stdin: false,
+                terminal: Some(v1::TerminalSize { rows: 24, columns: 80 }),
             })),
+            inputs: vec![v1::InputDisk {
+                source_id: "01src".to_owned(),
+                path: "/input".to_owned(),
+                format: 0,
+            }],
+            outputs: vec![v1::OutputDisk {
+                name: "output-1".to_owned(),
+                path: "/out".to_owned(),
+                format: v1::DiskFormat::Raw.into(),
+                max_bytes: 1 << 30,
+            }],
         }),
         state: v1::JobState::Failed.into(),
         phase: 0,
@@ -66,6 +78,21 @@ fn job() -> v1::Job {
         }),
         memory_peak_bytes: 3 << 20,
         log: Some(v1::LogSummary { end_offset: 4096, dropped_bytes: 1024 }),
+        queue_position: 2,
+        attempt: 2,
+        outputs: vec![v1::Output {
+            name: "output-1".to_owned(),
+            size_bytes: 1 << 20,
+            digest: "sha256:o".to_owned(),
+            expired: true,
+        }],
+        usage: Some(v1::Usage {
+            vm_memory_peak_bytes: 300 << 20,
+            vm_cpu_time: Some(took(3)),
+            disk_peak_bytes: 1 << 30,
+        }),
+        idempotency_key: "mine".to_owned(),
+        waits_for: "memory".to_owned(),
     }
 }
 
@@ -79,7 +106,11 @@ Command      sh -c 'exit 7'
 Directory    /tmp
 User         nobody
 Environment  CI TOKEN
+Inputs       /input
+Key          mine
 State        failed
+Queue        place 2, waits for memory
+Attempt      2 (kilnd was restarted before it began)
 Exit         137 (signal 9)
 Reason       the command was ended by signal 9 (SIGKILL)
 Failure      user: killed by
@@ -98,6 +129,8 @@ Root         sha256:r
 Agent        0.1.0
 Limits       1 CPU, memory 256 MiB, disk 10 GiB, timeout 1m30s
 Memory peak  3 MiB
+Host usage   memory peak 300 MiB, CPU time 3.5s, disk peak 1 GiB
+Outputs      output-1: 1 MiB, sha256:o, its bytes have been removed
 Log          4 KiB, 1 KiB of it dropped in the middle
 ";
     assert_eq!(of(&job().into(), now), expected);
@@ -139,7 +172,12 @@ fn json_keeps_its_shape() {
                 "workdir": "/tmp",
                 "user": "nobody",
                 "stdin": false,
+                "terminal": {"rows": 24, "columns": 80},
             },
+            "inputs": [{"source_id": "01src", "path": "/input", "format": "tar"}],
+            "outputs": [
+                {"name": "output-1", "path": "/out", "format": "raw", "max_bytes": 1_073_741_824},
+            ],
         },
         "machine": {
             "vmm": "qemu",
@@ -152,7 +190,24 @@ fn json_keeps_its_shape() {
             "agent_version": "0.1.0",
         },
         "memory_peak_bytes": 3_145_728,
+        "usage": {
+            "vm_memory_peak_bytes": 314_572_800,
+            "vm_cpu_seconds": 3.5,
+            "disk_peak_bytes": 1_073_741_824,
+        },
+        "outputs": [
+            {
+                "name": "output-1",
+                "size_bytes": 1_048_576,
+                "digest": "sha256:o",
+                "expired": true,
+            },
+        ],
         "log": {"end_offset": 4096, "dropped_bytes": 1024},
+        "queue_position": 2,
+        "waits_for": "memory",
+        "attempt": 2,
+        "idempotency_key": "mine",
     });
     assert_eq!(json, expected);
 }

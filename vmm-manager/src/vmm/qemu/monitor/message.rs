@@ -66,6 +66,15 @@ impl Message {
 }
 
 impl ShutdownReason {
+    /// What the end of a conversation says of QEMU's end. The first reason is the cause, later ones
+    /// its consequence.
+    pub(in crate::vmm::qemu) fn last_words(heard: &str) -> Option<Self> {
+        heard.lines().find_map(|line| match Message::parse(line.as_bytes()) {
+            Message::Shutdown(reason) => Some(reason),
+            Message::Answer { .. } | Message::Other(_) => None,
+        })
+    }
+
     fn of(data: &Value) -> Self {
         match data["reason"].as_str() {
             Some("guest-shutdown") => Self::GuestPoweredOff,

@@ -130,23 +130,3 @@ async fn a_monitor_that_fails_is_told_apart() {
     check(Manner::Endless, LIMIT, "closed").await;
     check(Manner::Silent, Duration::from_millis(50), "no answer").await;
 }
-
-#[tokio::test]
-async fn the_last_words_are_read_to_the_end_and_the_first_reason_counts() {
-    let (ours, mut theirs) = StdUnixStream::pair().unwrap();
-    let monitor = Monitor::open(ours).unwrap();
-    for reason in ["guest-shutdown", "host-signal"] {
-        let event = json!({"event": "SHUTDOWN", "data": {"guest": true, "reason": reason}});
-        writeln!(theirs, "{event}").unwrap();
-    }
-    drop(theirs);
-    assert_eq!(monitor.last_words(LIMIT).await, Some(ShutdownReason::GuestPoweredOff));
-}
-
-#[tokio::test]
-async fn last_words_that_do_not_come_are_not_waited_for() {
-    let (ours, theirs) = StdUnixStream::pair().unwrap();
-    let monitor = Monitor::open(ours).unwrap();
-    assert_eq!(monitor.last_words(Duration::from_millis(20)).await, None);
-    drop(theirs);
-}

@@ -1,0 +1,152 @@
+//! Other readers of tar, each run once for all archives.
+
+use std::{path::Path, process::Command};
+
+use super::{Reading, say};
+
+/// A reader's reading of each archive, in order: `None` for one that it refused.
+type Readings = Vec<Option<Vec<Reading>>>;
+
+const SCRIPT: &str = r#"
+import os, signal, sys, tarfile
+signal.alarm(60)
+KIND = {tarfile.REGTYPE: '-', tarfile.AREGTYPE: '-', tarfile.CONTTYPE: '-', tarfile.DIRTYPE: 'd',
+        tarfile.SYMTYPE: 'l', tarfile.LNKTYPE: 'h', tarfile.CHRTYPE: 'c', tarfile.BLKTYPE: 'b',
+        tarfile.FIFOTYPE: 'p', tarfile.GNUTYPE_SPARSE: '-'}
+def hexed(text):
+    return text.encode('utf-8', 'surrogateescape').hex() or '-'
+for name in sorted(os.listdir(sys.argv[1])):
+    print('archive')
+    try:
+        with tarfile.open(os.path.join(sys.argv[1], name), 'r:', errorlevel=2) as archive:
+            lines = [f'{KIND.get(m.type, "?")} {hexed(m.name)} {m.size if m.isreg() else 0} '
+                     f'{hexed(m.linkname) if m.islnk() or m.issym() else "-"}' for m in archive]
+        print('\n'.join(lines))
+        print('fine')
+    except Exception as error:
+        print('refused')
+"#;
+
+/// With names in C's quotes, so that a line can be taken apart.
+const LOOP: &str = r#"
+export LC_ALL=C.UTF-8 TZ=UTC
+for archive in "$1"/*.tar; do
+    echo archive
+    tar --list --verbose --numeric-owner --full-time --quoting-style=c --file "$archive" 2>/dev/null \
+        && echo fine || echo refused
+done
+"#;
+
+/// `None` where there is no Python.
+pub(super) fn tarfile(directory: &Path) -> Option<Readings> {
+    let mut command = Command::new("python3");
+    let output = output(command.args(["-c", SCRIPT]).arg(directory))?;
+    Some(readings(&output, |line| {
+        let mut words = line.split(' ');
+        let kind = words.next()?.chars().next()?;
+        let name = unhex(words.next()?)?;
+        let size = words.next()?.parse().ok()?;
+        Some(reading(kind, &name, size, &unhex(words.next()?)?))
+    }))
+}
+
+/// `None` where `tar` is not GNU's.
+pub(super) fn gnu(directory: &Path) -> Option<Readings> {
+    let version = output(Command::new("tar").arg("--version"))?;
+    if !version.contains("GNU tar") {
+        say("skipped: `tar` is not GNU's");
+        return None;
+    }
+    let output = output(Command::new("sh").args(["-c", LOOP, "sh"]).arg(directory))?;
+    Some(readings(&output, |line| {
+        let (head, rest) = line.split_once('"')?;
+        let words: Vec<_> = head.split_whitespace().collect();
+        // Files that were once to lie in one piece.
+        let kind = if head.starts_with('C') { '-' } else { head.chars().next()? };
+        // Devices have their numbers where files have their size.
+        let size = if kind == '-' { words.get(2)?.parse().ok()? } else { 0 };
+        let (name, rest) = unquote(rest)?;
+        let link = match rest.split_once('"') {
+            Some((_, link)) => unquote(link)?.0,
+            None => Vec::new(),
+        };
+        Some(reading(kind, &name, size, &link))
+    }))
+}
+
+fn output(command: &mut Command) -> Option<String> {
+    match command.output() {
+        Ok(output) => Some(String::from_utf8_lossy(&output.stdout).into_owned()),
+        Err(error) => {
+            say(&format!("skipped: {command:?}: {error}"));
+            None
+        }
+    }
+}
+
+fn readings(output: &str, parse: impl Fn(&str) -> Option<Reading>) -> Readings {
+    let mut readings = Vec::new();
+    for archive in output.split("archive\n").skip(1) {
+        let lines: Vec<_> = archive.lines().filter(|line| !line.is_empty()).collect();
+        let (last, members) = lines.split_last().unwrap();
+        let members: Option<Vec<_>> = members.iter().map(|line| parse(line)).collect();
+        readings.push(members.filter(|_| *last == "fine"));
+    }
+    readings
+}
+
+/// Names as they stand below a root; targets of symbolic links as they are.
+fn reading(kind: char, name: &[u8], size: u64, link: &[u8]) -> Reading {
+    let link = if kind == 'h' { plain(link) } else { link.to_vec() };
+    Reading { kind, name: plain(name), size, link }
+}
+
+fn plain(name: &[u8]) -> Vec<u8> {
+    let parts: Vec<_> =
+        name.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && part != b".").collect();
+    parts.join(&b'/')
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if text == "-" {
+        return Some(Vec::new());
+    }
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
+        .collect()
+}
+
+/// Up to the closing quote, and what stands behind it.
+fn unquote(text: &str) -> Option<(Vec<u8>, &str)> {
+    let bytes = text.as_bytes();
+    let (mut name, mut at) = (Vec::new(), 0);
+    loop {
+        match *bytes.get(at)? {
+            b'"' => return Some((name, &text[at + 1..])),
+            b'\\' => {
+                let escape = *bytes.get(at + 1)?;
+                if let b'0'..=b'7' = escape {
+                    name.push(u8::from_str_radix(text.get(at + 1..at + 4)?, 8).ok()?);
+                    at += 4;
+                    continue;
+                }
+                name.push(match escape {
+                    b'n' => b'\n',
+                    b't' => b'\t',
+                    b'r' => b'\r',
+                    b'a' => 7,
+                    b'b' => 8,
+                    b'f' => 12,
+                    b'v' => 11,
+                    other => other,
+                });
+                at += 2;
+            }
+            byte => {
+                name.push(byte);
+                at += 1;
+            }
+        }
+    }
+}

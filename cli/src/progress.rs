@@ -1,0 +1,107 @@
+//! What happens while the command does not run, on a terminal: one line that is gone before the
+//! first byte of output.
+
+use std::{
+    borrow::Cow,
+    io::{self, IsTerminal},
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
+
+use crate::{
+    record::{Job, Phase, State},
+    report,
+};
+
+/// Cheap to clone; all clones are the same line.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress {
+    line: Option<ProgressBar>,
+    quiet: bool,
+}
+
+impl Progress {
+    pub(crate) fn start(quiet: bool) -> Self {
+        let is_dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
+        if quiet || is_dumb || !io::stderr().is_terminal() {
+            return Self { line: None, quiet };
+        }
+        let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+            .with_finish(ProgressFinish::AndClear);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+            line.set_style(style);
+        }
+        line.set_message("asking kilnd");
+        line.enable_steady_tick(Duration::from_millis(100));
+        Self { line: Some(line), quiet }
+    }
+
+    /// Follows the job until its command runs, whose terminal it is from then on.
+    pub(crate) fn show(&self, job: &Job) {
+        match doing(job) {
+            Some(doing) => self.say(doing),
+            None => self.clear(),
+        }
+    }
+
+    pub(crate) fn say(&self, doing: impl Into<Cow<'static, str>>) {
+        if let Some(line) = self.line.as_ref().filter(|line| !line.is_finished()) {
+            line.set_message(doing);
+        }
+    }
+
+    /// A line that stays, unless the user wants quiet.
+    pub(crate) fn notice(&self, message: &str) {
+        if self.quiet {
+            return;
+        }
+        match &self.line {
+            Some(line) => line.suspend(|| report::error(message)),
+            None => report::error(message),
+        }
+    }
+
+    pub(crate) fn clear(&self) {
+        if let Some(line) = self.line.as_ref().filter(|line| !line.is_finished()) {
+            line.finish_and_clear();
+        }
+    }
+}
+
+fn doing(job: &Job) -> Option<&'static str> {
+    match (job.state, job.phase) {
+        (State::Queued, _) => Some("waiting in the queue"),
+        (State::Running, Some(Phase::Downloading)) => Some("bringing sources in"),
+        (State::Running, Some(Phase::Preparing)) => {
+            Some(match job.phases.last().map(|phase| phase.name.as_str()) {
+                Some("disks") => "making disks",
+                Some("vmm") => "starting the virtual machine",
+                Some("boot") => "booting",
+                Some("hello") => "greeting the agent",
+                Some("attach") => "attaching",
+                _ => "preparing",
+            })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::PhaseTime;
+
+    #[test]
+    fn phases_have_words_until_the_command_runs() {
+        let check = |state, phase, name: &str, expected| {
+            let phases = vec![PhaseTime { name: name.to_owned(), ..PhaseTime::default() }];
+            assert_eq!(doing(&Job { state, phase, phases, ..Job::default() }), expected);
+        };
+        check(State::Queued, None, "queue", Some("waiting in the queue"));
+        check(State::Running, Some(Phase::Preparing), "boot", Some("booting"));
+        check(State::Running, Some(Phase::Preparing), "new", Some("preparing"));
+        check(State::Running, Some(Phase::Building), "work", None);
+        check(State::Completed, None, "work", None);
+    }
+}

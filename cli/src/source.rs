@@ -1,0 +1,14 @@
+//! What a job gets from here: packed or read while it is sent, so it is never in memory as a whole.
+//!
+//! ```text
+//! content (a thread: packs or reads, hashes) ──4 chunks──▶ the request stream ──▶ kilnd
+//!        └─ an error ─▶ the call is dropped, so kilnd does not take a part for the whole
+//! ```
+
+mod content;
+mod upload;
+
+pub(crate) use self::{
+    content::{Content, ContentError},
+    upload::{UploadError, upload},
+};

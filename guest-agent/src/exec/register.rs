@@ -1,0 +1,104 @@
+//! Every command of the guest: those with an id for its whole life, the others while they run.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use kiln_proto::agent::v1::ExecStart;
+use tonic::Status;
+
+use super::run::{Run, Seat};
+
+/// More than a job has ever asked for at once; each may hold a few chunks of memory.
+const MAX_RUNNING: usize = 64;
+/// A job's command, and the shells beside it; each may hold a window of memory for ever.
+const MAX_NAMED: usize = 16;
+const MAX_ID_BYTES: usize = 64;
+
+#[derive(Debug, Default)]
+pub(crate) struct Register(Mutex<Entries>);
+
+#[derive(Debug, Default)]
+struct Entries {
+    named: HashMap<String, Named>,
+    /// All that run, with an id or without.
+    running: Vec<Weak<Run>>,
+}
+
+#[derive(Debug)]
+struct Named {
+    /// Without its offset.
+    start: ExecStart,
+    run: Arc<Run>,
+}
+
+/// A command to which a stream has come.
+#[derive(Debug)]
+pub(super) struct Entered {
+    pub(super) run: Arc<Run>,
+    pub(super) seat: Seat,
+    /// What is to be started, when the stream is the command's first.
+    pub(super) new: Option<ExecStart>,
+}
+
+impl Register {
+    /// Finds the command, or enters a new one. Both under one lock: of two streams with the same
+    /// id, one starts it.
+    pub(super) fn enter(&self, mut start: ExecStart) -> Result<Entered, Status> {
+        check_id(&start.id)?;
+        let offset = std::mem::take(&mut start.output_offset);
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(named) = entries.named.get(&start.id) {
+            if named.start != start {
+                return Err(Status::invalid_argument(format!(
+                    "command {:?} was started before, and differently",
+                    start.id
+                )));
+            }
+            let run = Arc::clone(&named.run);
+            let seat = run.sit(offset);
+            let seat = seat.map_err(|error| Status::failed_precondition(error.to_string()))?;
+            return Ok(Entered { run, seat, new: None });
+        }
+        if offset != 0 {
+            return Err(Status::failed_precondition(format!(
+                "no command was started as {:?}: there is no output up to {offset}",
+                start.id
+            )));
+        }
+        entries.running.retain(|run| run.strong_count() > 0);
+        if entries.running.len() >= MAX_RUNNING {
+            return Err(Status::resource_exhausted(format!("{MAX_RUNNING} commands run already")));
+        }
+        let run = Arc::new(Run::new(&start));
+        // Nothing is forgotten before the beginning.
+        let seat = run.sit(0).unwrap_or_default();
+        if !start.id.is_empty() {
+            if entries.named.len() >= MAX_NAMED {
+                return Err(Status::resource_exhausted(format!(
+                    "{MAX_NAMED} commands have had an id already"
+                )));
+            }
+            let named = Named { start: start.clone(), run: Arc::clone(&run) };
+            entries.named.insert(start.id.clone(), named);
+        }
+        entries.running.push(Arc::downgrade(&run));
+        Ok(Entered { run, seat, new: Some(start) })
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Run>> {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.running.iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+fn check_id(id: &str) -> Result<(), Status> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if id.len() <= MAX_ID_BYTES && id.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err(Status::invalid_argument(format!(
+        "id {id:?} is not made of at most {MAX_ID_BYTES} letters, digits and dashes"
+    )))
+}

@@ -1,0 +1,74 @@
+//! What a daemon is told to do to itself at one of its points: `KILN_FAULT=POINT#N`.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use anyhow::{Context as _, bail};
+use kiln_vmm_manager::fault::{Point, install};
+use rustix::process::{Pid, Signal, getpid, kill_process};
+
+use crate::{census::processes, host::FAULT_NOTE};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Victims {
+    Daemon,
+    Supervisors,
+    Both,
+}
+
+/// Nothing happens where the environment says nothing.
+pub fn arm(home: &Path) -> anyhow::Result<()> {
+    let Ok(fault) = env::var("KILN_FAULT") else { return Ok(()) };
+    let (name, count) = fault.split_once('#').unwrap_or((&fault, "1"));
+    let count: usize = count.parse().with_context(|| format!("KILN_FAULT={fault}"))?;
+    let point = Point::ALL.iter().find(|point| point.name() == name);
+    let point = *point.with_context(|| format!("there is no point {name}"))?;
+    let victims = match env::var("KILN_FAULT_VICTIMS").as_deref() {
+        Err(_) | Ok("daemon") => Victims::Daemon,
+        Ok("supervisors") => Victims::Supervisors,
+        Ok("both") => Victims::Both,
+        Ok(other) => bail!("KILN_FAULT_VICTIMS={other}"),
+    };
+    let (home, met) = (home.to_owned(), AtomicUsize::new(0));
+    let hook = move |now| {
+        if now == point && met.fetch_add(1, Ordering::Relaxed) + 1 == count {
+            strike(&home, victims);
+        }
+    };
+    anyhow::ensure!(install(hook), "somebody else waits at the points");
+    Ok(())
+}
+
+fn strike(home: &Path, victims: Victims) {
+    if victims != Victims::Daemon {
+        kill_supervisors(home);
+    }
+    // The story waits for it; a daemon that cannot say so is seen not to have met its fault.
+    let _ = fs::write(home.with_extension(FAULT_NOTE), "");
+    if victims != Victims::Supervisors {
+        let _ = kill_process(getpid(), Signal::KILL);
+        // The signal is on its way: nothing more is done.
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+/// Those of this home's VMs.
+fn kill_supervisors(home: &Path) {
+    let vms: PathBuf = home.join("vms");
+    let vms = vms.display().to_string();
+    let ours = processes()
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|process| process.name.contains("kiln-shim") && process.traces.contains(&vms));
+    for process in ours {
+        let id = process.name.split_once(": ").and_then(|(id, _)| id.parse().ok());
+        if let Some(id) = id.and_then(Pid::from_raw) {
+            let _ = kill_process(id, Signal::KILL);
+        }
+    }
+}

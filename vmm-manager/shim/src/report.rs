@@ -1,0 +1,37 @@
+//! What a supervisor tells its starter: one line on its stdout, then the end of it.
+//!
+//! The starter keeps the supervisor's stdin open as a leash until it has said [`COMMITTED`] on it:
+//! one that dies or gives up before that leaves no machine behind.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Child, End, ProcessIdentity};
+
+pub const COMMITTED: &[u8] = b"committed\n";
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Report {
+    /// Every program was started.
+    Ready { process: ProcessIdentity, children: Vec<Child> },
+    /// Nothing runs.
+    Failed(StartFailure),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum StartFailure {
+    #[error("the order is invalid: {reason}")]
+    Order { reason: String },
+    #[error("{program} could not be started")]
+    Spawn { program: String, errno: i32 },
+    #[error("{program} ended before {socket} was there")]
+    Ended { program: String, socket: String, end: End, stderr: String },
+    #[error("{socket} was not there in time")]
+    Silent { socket: String, stderr: String },
+    #[error("{what} cannot be used")]
+    Io { what: String, errno: i32 },
+    /// Another supervisor lives in the directory.
+    #[error("the directory has a supervisor")]
+    Taken,
+}

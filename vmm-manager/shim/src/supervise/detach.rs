@@ -1,0 +1,65 @@
+//! Out of the starter's session, terminal, descriptors and directory.
+
+use std::{
+    io,
+    os::fd::{AsRawFd as _, OwnedFd},
+    path::Path,
+};
+
+use rustix::{
+    fs::{Mode, OFlags, open},
+    process::{chdir, setsid, umask},
+};
+
+use super::{descriptors::high, signals};
+use crate::{LOG_FILE, files::clear};
+
+/// What is kept of the starter.
+#[derive(Debug)]
+pub(super) struct Detached {
+    /// What was stdin.
+    pub(super) leash: OwnedFd,
+    /// What was stdout.
+    pub(super) report: OwnedFd,
+}
+
+/// `None` in the starter's own child, which has nothing left to do. Everything but the fork comes
+/// behind it, where a failure can still be told on stdout.
+pub(super) fn detach(directory: &Path) -> io::Result<Option<Detached>> {
+    // SAFETY: this process has one thread, so its copy is whole.
+    match unsafe { libc::fork() } {
+        -1 => return Err(io::Error::last_os_error()),
+        0 => {}
+        _ => return Ok(None),
+    }
+    setsid()?;
+    signals::settle()?;
+    umask(Mode::from_raw_mode(0o077));
+    // SAFETY: whoever opened them was this process before it was ours: nothing here refers to one.
+    if unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let leash = high(io::stdin())?;
+    let report = high(io::stdout())?;
+    chdir(directory)?;
+    let null = open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    // An earlier supervisor keeps its own, whatever its name is then. One that starts at the same
+    // time may have made it meanwhile: which of them stays is decided later, by the lock.
+    clear(Path::new(LOG_FILE))?;
+    let flags = OFlags::WRONLY
+        | OFlags::CREATE
+        | OFlags::NOFOLLOW
+        | OFlags::APPEND
+        | OFlags::NOCTTY
+        | OFlags::CLOEXEC;
+    let log = open(LOG_FILE, flags, Mode::RUSR | Mode::WUSR)?;
+    for (ours, standard) in [(&null, 0), (&null, 1), (&log, 2)] {
+        // SAFETY: both numbers are open, and the standard library's streams own nothing.
+        if unsafe { libc::dup2(ours.as_raw_fd(), standard) } == -1 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    // Shown in process lists, whatever the file is called.
+    rustix::thread::set_name(c"kiln-shim")?;
+    Ok(Some(Detached { leash, report }))
+}

@@ -1,0 +1,77 @@
+//! Who dies with whom, and what is left.
+
+use std::fs;
+
+use kiln_shim::{Ask, EXIT_FILE, End, ExitRecord};
+use rustix::process::Signal;
+
+use crate::{
+    client::Client,
+    shim::{Shim, runs, shell, signal, until},
+};
+
+#[test]
+fn children_die_with_their_supervisor_however_it_dies() {
+    for _ in 0..5 {
+        let shim = Shim::of(vec![shell("vmm", "sleep 1000"), shell("bridge", "sleep 1000")]);
+        assert!(runs(shim.pid("vmm")) && runs(shim.pid("bridge")));
+        signal(shim.process.pid, Signal::KILL);
+        shim.gone();
+        assert!(!shim.file(EXIT_FILE).exists());
+    }
+}
+
+#[test]
+fn a_supervisor_that_is_told_to_go_takes_its_machine_down_in_order() {
+    let shim = Shim::of(vec![shell("vmm", "sleep 1000"), shell("bridge", "sleep 1000")]);
+    let mut client = Client::connect(&shim);
+    client.begin("wait");
+    signal(shim.process.pid, Signal::TERM);
+    assert!(matches!(client.hear().unwrap().body, kiln_shim::Body::Ended(exit) if exit.stopping));
+    shim.gone();
+    assert!(ExitRecord::read(shim.directory()).unwrap().stopping);
+}
+
+#[test]
+fn a_machine_goes_on_when_its_clients_die() {
+    let shim = Shim::of(vec![shell("vmm", "sleep 1000")]);
+    for asked in ["wait", "status", "serial"] {
+        let mut client = Client::connect(&shim);
+        client.begin(asked);
+        drop(client);
+    }
+    assert!(runs(shim.pid("vmm")));
+    Client::connect(&shim).end(Ask::Kill);
+}
+
+#[test]
+fn nobody_needs_to_come() {
+    let shim = Shim::with(vec![shell("vmm", "exit 5")], |order| order.linger_millis = 100);
+    assert_eq!(shim.exit().child("vmm").unwrap().end, End::Code(5));
+    shim.gone();
+}
+
+#[test]
+fn what_a_child_started_ends_with_it() {
+    let script = "sleep 1000 & echo $! > grandchild; wait";
+    let shim = Shim::of(vec![shell("vmm", script)]);
+    let grandchild: u32 =
+        until(|| fs::read_to_string(shim.file("grandchild")).ok()?.trim().parse().ok());
+    assert!(runs(grandchild));
+    signal(shim.pid("vmm"), Signal::KILL);
+    let exit = Client::connect(&shim).end(Ask::Wait);
+    assert_eq!(exit.child("vmm").unwrap().end, End::Signal(9));
+    until(|| (!runs(grandchild)).then_some(()));
+}
+
+#[test]
+fn a_record_that_cannot_be_written_is_told_and_tried_again() {
+    let shim = Shim::of(vec![shell("vmm", "sleep 1000")]);
+    // A directory in the way of the fresh file is as good as a full disk.
+    let fresh = shim.file("exit.new");
+    fs::create_dir_all(fresh.join("in the way")).unwrap();
+    let exit = Client::connect(&shim).end(Ask::Kill);
+    assert!(ExitRecord::read(shim.directory()).is_err());
+    fs::remove_dir_all(&fresh).unwrap();
+    assert_eq!(shim.exit(), exit);
+}

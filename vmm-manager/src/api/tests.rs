@@ -1,0 +1,11 @@
+//! The service on a real socket, over a real store and a real scheduler. The test plays the jobs'
+//! lifecycles itself, step by step.
+
+mod agent;
+mod attach;
+mod exec;
+mod jobs;
+mod malformed;
+mod outputs;
+mod service;
+mod uploads;

@@ -1,0 +1,111 @@
+//! What the daemon takes of its host for as long as it lives, and what it may give to jobs.
+
+use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path, sync::Arc};
+
+use kiln_images::GuestImage;
+
+use crate::{
+    config::{BudgetConfig, Config},
+    home::Home,
+    host::cgroup::Cgroups,
+    lifecycle::Host,
+    output::Outputs,
+    pool::{Numbers, PoolError, Slot},
+    scheduler::Budget,
+    source::{Sources, SourcesError},
+    store::JobHandle,
+    vmm::Vmm,
+};
+
+/// What `stat` counts in.
+const BLOCK_BYTES: u64 = 512;
+
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    #[error(transparent)]
+    Sources(#[from] SourcesError),
+    #[error("what is free below the home could not be measured")]
+    Free(#[source] io::Error),
+}
+
+/// Everything that jobs run with, and the budget that they share.
+pub(super) fn take(
+    home: Home,
+    config: &Config,
+    image: GuestImage,
+    vmm: Box<dyn Vmm>,
+    alive: &[Arc<JobHandle>],
+) -> Result<(Arc<Host>, Budget), HostError> {
+    let total = budget(&home, config.budget).map_err(HostError::Free)?;
+    let slot = Slot::claim(&config.pool, home.instance(), home.path())?;
+    let numbers = Numbers::new(slot);
+    // Before the first new one is taken: their machines may be running.
+    for number in alive.iter().filter_map(|job| job.recovery().number) {
+        numbers.reserve(number);
+    }
+    let cgroups = match Cgroups::detect(home.instance()) {
+        Ok(cgroups) => Some(cgroups),
+        Err(reason) => {
+            tracing::warn!(%reason, "VMs have no cgroups of their own here");
+            None
+        }
+    };
+    let host = Host {
+        sources: Sources::open(&home.sources_directory(), total.disk_bytes)?,
+        outputs: Outputs::new(home.jobs_directory()),
+        home,
+        image,
+        vmm,
+        cgroups,
+        numbers,
+        log_quota: config.log_quota,
+        limits: config.limits,
+    };
+    Ok((Arc::new(host), total))
+}
+
+fn budget(home: &Home, config: BudgetConfig) -> io::Result<Budget> {
+    let BudgetConfig { vms, cpus, memory_bytes, disk_bytes } = config;
+    let disk_bytes = match disk_bytes {
+        Some(bytes) => bytes,
+        None => {
+            let statistics = rustix::fs::statvfs(home.path())?;
+            let free = statistics.f_bavail.saturating_mul(statistics.f_frsize);
+            free.saturating_add(in_use(&home.vms_directory())?) / 10 * 9
+        }
+    };
+    Ok(Budget { cpus, memory_bytes, disk_bytes, vms })
+}
+
+/// What VMs of an earlier daemon have written: those that run on have it as their share, and it must
+/// not be missing from the whole as well.
+fn in_use(vms: &Path) -> io::Result<u64> {
+    let mut blocks = 0;
+    for vm in fs::read_dir(vms)? {
+        // One that is no directory is the reconciler's, and so are its files.
+        let Ok(files) = fs::read_dir(vm?.path()) else { continue };
+        for file in files.flatten() {
+            blocks += file.metadata().map_or(0, |data| data.blocks());
+        }
+    }
+    Ok(blocks * BLOCK_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{fs, in_use};
+
+    #[test]
+    fn what_vms_have_written_is_counted_and_holes_are_not() {
+        let vms = tempfile::tempdir().unwrap();
+        let vm = vms.path().join("vm");
+        fs::create_dir(&vm).unwrap();
+        assert_eq!(in_use(vms.path()).unwrap(), 0);
+        fs::write(vm.join("scratch.raw"), vec![1; 1 << 20]).unwrap();
+        fs::File::create(vm.join("output.raw")).unwrap().set_len(1 << 30).unwrap();
+        let used = in_use(vms.path()).unwrap();
+        assert!((1 << 20..2 << 20).contains(&used), "{used}");
+    }
+}

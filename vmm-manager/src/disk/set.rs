@@ -1,0 +1,66 @@
+//! All the disks of one job.
+
+use std::{
+    fs::{self, OpenOptions},
+    io,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use super::{ScratchError, format, output_serial};
+use crate::job::JobSpec;
+
+/// What `stat` counts blocks in, whatever the file system's own are.
+const BLOCK_BYTES: u64 = 512;
+
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    #[error("the disk {path} could not be made")]
+    Allocate { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
+}
+
+/// Files below a VM's directory, which goes with all that is in it.
+#[derive(Clone, Debug)]
+pub struct Disks {
+    pub scratch: PathBuf,
+    /// As the spec has its outputs.
+    pub outputs: Vec<PathBuf>,
+}
+
+impl Disks {
+    /// Where the disks of a job are, or will be.
+    pub fn of(directory: &Path, spec: &JobSpec) -> Self {
+        let outputs = 0..spec.outputs.len();
+        let output = |index| directory.join(format!("{}.raw", output_serial(index)));
+        Self { scratch: directory.join("scratch.raw"), outputs: outputs.map(output).collect() }
+    }
+
+    /// Makes the sparse files, which take no room until the guest writes.
+    pub fn make(&self, spec: &JobSpec) -> Result<(), DiskError> {
+        allocate(&self.scratch, spec.disk_bytes)?;
+        for (path, output) in self.outputs.iter().zip(&spec.outputs) {
+            allocate(path, output.max_bytes)?;
+        }
+        Ok(())
+    }
+
+    pub async fn format_scratch(&self) -> Result<(), DiskError> {
+        Ok(format(&self.scratch).await?)
+    }
+
+    /// What they take of the host now.
+    pub fn used_bytes(&self) -> u64 {
+        let used = |path: &PathBuf| fs::metadata(path).map_or(0, |data| data.blocks());
+        let blocks: u64 = self.outputs.iter().chain([&self.scratch]).map(used).sum();
+        blocks * BLOCK_BYTES
+    }
+}
+
+pub(crate) fn allocate(path: &Path, bytes: u64) -> Result<(), DiskError> {
+    let failed = |source| DiskError::Allocate { path: path.to_owned(), source };
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+    file.set_len(bytes).map_err(failed)
+}

@@ -1,0 +1,148 @@
+//! Named moments of a job's life, at which a test may end the daemon.
+//!
+//! Nothing here does anything unless a program installs a hook, which `kilnd` never does.
+
+use std::sync::OnceLock;
+
+/// Between two points lies one step that changes something outside the process. In the order in
+/// which a job meets them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Point {
+    /// The request is checked; nothing is written.
+    Submitting,
+    /// The job is durable; nobody has been told.
+    Submitted,
+    /// It has its turn; nothing of that is written.
+    Turn,
+    /// `running` is durable.
+    Begun,
+    /// Its number is written down.
+    Numbered,
+    /// Its VM's directory is made.
+    Directory,
+    /// Its cgroup is made.
+    Cgroup,
+    /// Its disks are made.
+    Disks,
+    /// Its VMM runs, the guest does not.
+    Created,
+    /// The guest runs.
+    Booted,
+    /// The agent has answered.
+    Greeted,
+    /// Its sources are in the guest.
+    Unpacked,
+    /// `started` is durable; the exec is not sent.
+    Marked,
+    /// The agent says that the command runs.
+    Started,
+    /// Output is in the log; the agent has not been told.
+    Logged,
+    /// The command is over; that is not written down.
+    Exited,
+    /// How it ended is durable.
+    ExitRecorded,
+    /// An output is on its disk.
+    Packed,
+    /// An output is the host's, hashed.
+    Ingested,
+    /// The log is sealed; the job's end is not written down.
+    Sealed,
+    /// The job's end is durable.
+    Ended,
+    /// The VM is gone.
+    VmGone,
+    /// The directory is gone.
+    DirectoryGone,
+    /// That everything is given back is durable.
+    Released,
+}
+
+impl Point {
+    pub const ALL: &[Self] = &[
+        Self::Submitting,
+        Self::Submitted,
+        Self::Turn,
+        Self::Begun,
+        Self::Numbered,
+        Self::Directory,
+        Self::Cgroup,
+        Self::Disks,
+        Self::Created,
+        Self::Booted,
+        Self::Greeted,
+        Self::Unpacked,
+        Self::Marked,
+        Self::Started,
+        Self::Logged,
+        Self::Exited,
+        Self::ExitRecorded,
+        Self::Packed,
+        Self::Ingested,
+        Self::Sealed,
+        Self::Ended,
+        Self::VmGone,
+        Self::DirectoryGone,
+        Self::Released,
+    ];
+
+    /// What a test calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Submitting => "submitting",
+            Self::Submitted => "submitted",
+            Self::Turn => "turn",
+            Self::Begun => "begun",
+            Self::Numbered => "numbered",
+            Self::Directory => "directory",
+            Self::Cgroup => "cgroup",
+            Self::Disks => "disks",
+            Self::Created => "created",
+            Self::Booted => "booted",
+            Self::Greeted => "greeted",
+            Self::Unpacked => "unpacked",
+            Self::Marked => "marked",
+            Self::Started => "started",
+            Self::Logged => "logged",
+            Self::Exited => "exited",
+            Self::ExitRecorded => "exit-recorded",
+            Self::Packed => "packed",
+            Self::Ingested => "ingested",
+            Self::Sealed => "sealed",
+            Self::Ended => "ended",
+            Self::VmGone => "vm-gone",
+            Self::DirectoryGone => "directory-gone",
+            Self::Released => "released",
+        }
+    }
+}
+
+type Hook = Box<dyn Fn(Point) + Send + Sync>;
+
+static HOOK: OnceLock<Hook> = OnceLock::new();
+
+/// For test programs, once: calls `hook` at every point from now on. False if there is one already.
+pub fn install(hook: impl Fn(Point) + Send + Sync + 'static) -> bool {
+    HOOK.set(Box::new(hook)).is_ok()
+}
+
+pub(crate) fn at(point: Point) {
+    if let Some(hook) = HOOK.get() {
+        hook(point);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::Point;
+
+    #[test]
+    fn every_point_is_listed_once_in_order() {
+        let names: HashSet<_> = Point::ALL.iter().map(|point| point.name()).collect();
+        assert_eq!(names.len(), Point::ALL.len());
+        assert!(Point::ALL.iter().enumerate().all(|(index, point)| *point as usize == index));
+        assert_eq!(Point::ALL.last(), Some(&Point::Released));
+    }
+}

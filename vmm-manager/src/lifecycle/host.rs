@@ -1,0 +1,23 @@
+//! What every job of this daemon runs with.
+
+use kiln_images::GuestImage;
+
+use super::limits::PhaseLimits;
+use crate::{
+    home::Home, host::cgroup::Cgroups, log::LogQuota, output::Outputs, pool::Numbers,
+    source::Sources, vmm::Vmm,
+};
+
+#[derive(Debug)]
+pub struct Host {
+    pub home: Home,
+    pub image: GuestImage,
+    pub vmm: Box<dyn Vmm>,
+    /// `None` where the host lets us make none: VMs then have no limit but their own.
+    pub cgroups: Option<Cgroups>,
+    pub numbers: Numbers,
+    pub sources: Sources,
+    pub outputs: Outputs,
+    pub log_quota: LogQuota,
+    pub limits: PhaseLimits,
+}

@@ -1,0 +1,213 @@
+//! A job with a place of its own on the host, and no machine in it.
+
+use std::{path::PathBuf, time::Duration};
+
+use tokio::{task::spawn_blocking, time::timeout};
+
+use super::{
+    Host,
+    created::Created,
+    directory::VmDirectory,
+    durable::durable,
+    interrupt::{Interrupted, unless_cancelled},
+};
+use crate::{
+    disk::Disks,
+    fault::{Point, at},
+    host::cgroup::{Cgroup, CgroupLimits},
+    job::{Failure, FailureClass, InputDisk, MachineRecord},
+    machine::{self, Parts},
+    pool::Number,
+    source::SourceHold,
+    store::{JobHandle, LeaseKind},
+};
+
+/// For the kernel to be done with a machine's processes, which are dead already.
+pub(crate) const CGROUP_LIMIT: Duration = Duration::from_secs(10);
+
+/// What the job has of the host; all of it can be found again from the job's record alone.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// In the record before anything carries it.
+    number: Number,
+    /// Named by the job's id.
+    directory: VmDirectory,
+    /// Named by the home's instance and the job's id.
+    cgroup: Option<Cgroup>,
+    /// In the directory.
+    disks: Disks,
+    /// In the order of the job's inputs; they stay while the machine may read them.
+    sources: Vec<SourceHold>,
+}
+
+impl Taken {
+    pub(super) async fn take(host: &Host, job: &JobHandle) -> Result<Self, Interrupted> {
+        let number = host.numbers.take().ok_or_else(no_number)?;
+        let path = host.home.vm_directory(job.id());
+        // Written in this order: the last is durable after the others.
+        job.lease_number(number.value()).detach();
+        let cgroup = job.take_lease(LeaseKind::Cgroup, job.id().as_str());
+        cgroup.detach();
+        let directory = job.take_lease(LeaseKind::Directory, path.to_string_lossy());
+        let nothing_taken = || give_leases_back(job, path.to_string_lossy().into_owned());
+        durable(directory, &host.limits).await.inspect_err(|_| nothing_taken())?;
+        at(Point::Numbered);
+        let disks = Disks::of(&path, job.spec());
+        let directory = VmDirectory::take(path.clone())
+            .inspect_err(|_| nothing_taken())
+            .map_err(|error| failed("disks", &error))?;
+        at(Point::Directory);
+        let mut taken = Self { number, directory, cgroup: None, disks, sources: Vec::new() };
+        match taken.fill(host, job).await {
+            Ok(()) => Ok(taken),
+            Err(failure) => {
+                taken.release(job).await;
+                Err(failure.into())
+            }
+        }
+    }
+
+    /// What an earlier kilnd took for this job. `None` when the number is not ours to have again:
+    /// then the machine's address may be another's by now.
+    pub(super) fn again(host: &Host, job: &JobHandle) -> Option<Self> {
+        let number = host.numbers.take_again(job.recovery().number?)?;
+        let path = host.home.vm_directory(job.id());
+        let disks = Disks::of(&path, job.spec());
+        let cgroup = host.cgroups.as_ref().and_then(|cgroups| cgroups.open(job.id().as_str()));
+        let directory = VmDirectory::again(path);
+        // They are in the guest already.
+        Some(Self { number, directory, cgroup, disks, sources: Vec::new() })
+    }
+
+    async fn fill(&mut self, host: &Host, job: &JobHandle) -> Result<(), Failure> {
+        if let Some(cgroups) = &host.cgroups {
+            let (memory, cpus) = (job.spec().machine_memory_bytes(), job.spec().cpus);
+            let limits = CgroupLimits::for_machine(memory, host.vmm.overhead_bytes(), cpus);
+            let cgroup = cgroups.create(job.id().as_str(), limits);
+            self.cgroup = Some(cgroup.map_err(|error| failed("cgroup", &error))?);
+        }
+        at(Point::Cgroup);
+        for input in &job.spec().inputs {
+            let hold = host.sources.hold(&job.owner().tenant, &input.source);
+            self.sources.push(hold.ok_or_else(|| no_source(input))?);
+        }
+        let (disks, spec) = (self.disks.clone(), job.spec().clone());
+        let made = spawn_blocking(move || disks.make(&spec)).await;
+        made.map_err(|error| failed("disks", &error))?.map_err(|error| failed("disks", &error))?;
+        at(Point::Disks);
+        Ok(())
+    }
+
+    /// Starts the VMM while the scratch disk gets its file system: nothing reads it before the
+    /// guest does.
+    pub(super) async fn create(self, host: &Host, job: &JobHandle) -> Result<Created, Interrupted> {
+        let both = async {
+            let sources: Vec<_> =
+                self.sources.iter().map(|hold| hold.source().disk.clone()).collect();
+            let spec = machine::spec(&host.image, self.parts(host, job, &sources));
+            let format = async {
+                let formatted = self.disks.format_scratch().await;
+                formatted.map_err(|error| Failure::infrastructure("disks", &error))
+            };
+            let create = async {
+                match timeout(host.limits.create, host.vmm.create(spec)).await {
+                    Ok(Ok(machine)) => Ok(machine),
+                    Ok(Err(error)) => Err(Failure::infrastructure("vmm", &error)),
+                    Err(elapsed) => Err(Failure::infrastructure("vmm", &elapsed)),
+                }
+            };
+            tokio::try_join!(create, format).map(|(machine, ())| machine)
+        };
+        match unless_cancelled(job.cancellation(), both).await {
+            Ok(machine) => {
+                job.record_machine(record(host)).detach();
+                Ok(Created { taken: self, machine })
+            }
+            Err(interrupted) => {
+                self.release(job).await;
+                Err(interrupted)
+            }
+        }
+    }
+
+    fn parts<'a>(
+        &'a self,
+        host: &'a Host,
+        job: &'a JobHandle,
+        sources: &'a [PathBuf],
+    ) -> Parts<'a> {
+        Parts {
+            name: job.id().as_str(),
+            instance: host.home.instance(),
+            directory: self.directory.path(),
+            cid: self.number.cid(),
+            cgroup: self.cgroup.clone(),
+            cpus: job.spec().cpus,
+            memory_bytes: job.spec().machine_memory_bytes(),
+            disks: &self.disks,
+            sources,
+        }
+    }
+
+    pub(super) fn sources(&self) -> &[SourceHold] {
+        &self.sources
+    }
+
+    pub(super) fn disks(&self) -> &Disks {
+        &self.disks
+    }
+
+    pub(super) fn cgroup(&self) -> Option<&Cgroup> {
+        self.cgroup.as_ref()
+    }
+
+    /// Its machine is gone, or never was.
+    pub(super) async fn release(self, job: &JobHandle) {
+        let Self { number, directory, cgroup, disks: _in_the_directory, sources: _let_go } = self;
+        if let Some(cgroup) = cgroup
+            && let Err(error) = cgroup.remove(CGROUP_LIMIT).await
+        {
+            tracing::error!(%error, "the cgroup of a VM is left behind");
+        }
+        let path = directory.path().to_string_lossy().into_owned();
+        directory.release().await;
+        at(Point::DirectoryGone);
+        give_leases_back(job, path);
+        // Last: nothing carries it any more.
+        drop(number);
+    }
+}
+
+/// Of the directory at `path` and the cgroup, which are gone.
+pub(super) fn give_leases_back(job: &JobHandle, path: String) {
+    job.release_lease(LeaseKind::Cgroup, job.id().as_str()).detach();
+    job.release_lease(LeaseKind::Directory, path).detach();
+}
+
+fn failed(step: &'static str, error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure::infrastructure(step, error)
+}
+
+fn no_source(input: &InputDisk) -> Failure {
+    let message = format!("the source {} is gone from this host; upload it again", input.source);
+    Failure::new(FailureClass::Infrastructure, message).with("step", "source")
+}
+
+fn no_number() -> Failure {
+    let message = "this daemon has no number left for another VM; lower --max-vms";
+    Failure::new(FailureClass::Infrastructure, message).with("step", "number")
+}
+
+fn record(host: &Host) -> MachineRecord {
+    let identity = host.vmm.identity();
+    MachineRecord {
+        vmm: identity.name.into(),
+        vmm_version: identity.version.clone(),
+        accelerator: identity.accelerator.into(),
+        kernel_digest: host.image.kernel.sha256.clone(),
+        initramfs_digest: host.image.initramfs.sha256.clone(),
+        root_digest: host.image.root.sha256.clone(),
+        kernel_release: String::new(),
+        agent_version: String::new(),
+    }
+}

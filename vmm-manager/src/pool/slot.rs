@@ -1,0 +1,111 @@
+//! A daemon's share of the host's numbers.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read as _, Seek as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::SLOTS;
+
+#[derive(Debug, thiserror::Error)]
+pub enum PoolError {
+    #[error(
+        "all {SLOTS} slots in {path} belong to other daemons or their machines; \
+         stop one, or remove the homes that are not used any more"
+    )]
+    Full { path: PathBuf },
+    #[error("the host's pool at {path} cannot be used")]
+    Io { path: PathBuf, source: io::Error },
+}
+
+/// Held for the life of the daemon.
+#[derive(Debug)]
+pub struct Slot {
+    index: u32,
+    /// Holds the lock.
+    _file: File,
+}
+
+impl Slot {
+    /// Claims a slot for the home at `home`, the one that it had before where there is one.
+    pub fn claim(directory: &Path, instance: &str, home: &Path) -> Result<Self, PoolError> {
+        let failed = |source| PoolError::Io { path: directory.to_owned(), source };
+        make_private(directory).map_err(failed)?;
+        let ours = format!("{instance} {}", home.display());
+        // First the slot that names us: our machines may be running with its numbers.
+        for keep in [true, false] {
+            for index in 0..SLOTS {
+                let taken = Self::take(directory, index, &ours, keep).map_err(failed)?;
+                if let Some(slot) = taken {
+                    return Ok(slot);
+                }
+            }
+        }
+        Err(PoolError::Full { path: directory.to_owned() })
+    }
+
+    /// With `keep`, only a slot that names us already; else one that names nobody who may still
+    /// have machines.
+    fn take(directory: &Path, index: u32, ours: &str, keep: bool) -> io::Result<Option<Self>> {
+        let path = directory.join(format!("slot-{index}"));
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(!keep).truncate(false).mode(0o600);
+        let mut file = match options.open(path) {
+            Err(error) if keep && error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            other => other?,
+        }
+        // Read under the lock: nobody else writes it now.
+        let mut owner = String::new();
+        file.read_to_string(&mut owner)?;
+        let owner = owner.trim_end();
+        let free = if keep { owner == ours } else { !has_machines(owner) };
+        if !free {
+            return Ok(None);
+        }
+        if owner != ours {
+            file.set_len(0)?;
+            file.rewind()?;
+            writeln!(file, "{ours}")?;
+        }
+        Ok(Some(Self { index, _file: file }))
+    }
+
+    /// Counts from 0.
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+}
+
+/// Whether machines of a daemon that is not running may be: its home is what it was and holds some.
+/// What can't be read counts as a yes.
+fn has_machines(owner: &str) -> bool {
+    let Some((instance, home)) = owner.split_once(' ') else { return false };
+    let home = Path::new(home);
+    match fs::read_to_string(home.join("instance")) {
+        Ok(found) if found.trim() != instance => return false,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return false,
+        Ok(_) | Err(_) => {}
+    }
+    match fs::read_dir(home.join("vms")) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
+fn make_private(path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        other => other,
+    }
+}
