@@ -112,7 +112,9 @@ async fn client(
         let work = work.meanwhile(&format!("sleep 0.{}", dice.below(9)));
         let work = if dice.below(4) == 0 { work.with_input().with_output() } else { work };
         let mut spec = work.spec(&client).await??;
-        spec.cpus = 1 + u32::try_from(dice.below(3))?;
+        // No VM is given more than the host has.
+        let most = std::thread::available_parallelism()?.get().min(3);
+        spec.cpus = 1 + u32::try_from(dice.below(most))?;
         spec.memory_bytes = (64 + 64 * dice.below(6) as u64) << 20;
         let job = client.submit(&spec, &work.key).await??;
         if dice.below(4) == 0 {
