@@ -76,7 +76,7 @@ impl Client {
 #[test]
 fn a_machine_is_told_about_and_ended() {
     let shim =
-        Shim::of(vec![console("vmm", "echo hello; sleep 1000"), shell("bridge", "sleep 1000")]);
+        Shim::of(vec![console("vmm", "echo hello; exec sleep 1000"), shell("bridge", "exec sleep 1000")]);
     let mut client = Client::connect(&shim);
     match client.ask(Ask::Status) {
         Body::Status(status) => {
@@ -112,7 +112,7 @@ fn the_true_cause_is_told() {
         assert_eq!(exit.children.len(), 2);
         assert_eq!(exit.process, shim.process);
     };
-    let sleep = "sleep 1000";
+    let sleep = "exec sleep 1000";
     check("exit 0", sleep, "vmm", End::Code(0), "");
     check("echo oh >&2; exit 7", sleep, "vmm", End::Code(7), "oh");
     check("kill -9 $$", sleep, "vmm", End::Signal(9), "");
@@ -122,7 +122,7 @@ fn the_true_cause_is_told() {
 
 #[test]
 fn an_end_that_was_announced_is_meant() {
-    let shim = Shim::of(vec![shell("vmm", "sleep 1000")]);
+    let shim = Shim::of(vec![shell("vmm", "exec sleep 1000")]);
     let mut client = Client::connect(&shim);
     assert_eq!(client.ask(Ask::Stopping), Body::Noted);
     crate::shim::signal(shim.pid("vmm"), rustix::process::Signal::TERM);
@@ -132,7 +132,7 @@ fn an_end_that_was_announced_is_meant() {
 
 #[test]
 fn a_client_of_another_version_is_told_ours() {
-    let shim = Shim::of(vec![shell("vmm", "sleep 1000")]);
+    let shim = Shim::of(vec![shell("vmm", "exec sleep 1000")]);
     let hello = r#"{"major":2,"speaks":["cbor"],"minor":0,"instance":"x"}"#;
     let mut client = Client::silent(&shim);
     let version = Body::Version { major: MAJOR, minor: MINOR };
@@ -148,7 +148,7 @@ fn a_client_of_another_version_is_told_ours() {
 
 #[test]
 fn a_client_of_another_home_is_not_served() {
-    let shim = Shim::of(vec![shell("vmm", "sleep 1000")]);
+    let shim = Shim::of(vec![shell("vmm", "exec sleep 1000")]);
     let hello = Hello { major: MAJOR, minor: MINOR, instance: "deadbeef".to_owned() };
     let mut client = Client::silent(&shim);
     assert!(matches!(client.say(&line(&hello)), Body::Refused { .. }));

@@ -13,7 +13,7 @@ use crate::{
 #[test]
 fn children_die_with_their_supervisor_however_it_dies() {
     for _ in 0..5 {
-        let shim = Shim::of(vec![shell("vmm", "sleep 1000"), shell("bridge", "sleep 1000")]);
+        let shim = Shim::of(vec![shell("vmm", "exec sleep 1000"), shell("bridge", "exec sleep 1000")]);
         assert!(runs(shim.pid("vmm")) && runs(shim.pid("bridge")));
         signal(shim.process.pid, Signal::KILL);
         shim.gone();
@@ -23,7 +23,7 @@ fn children_die_with_their_supervisor_however_it_dies() {
 
 #[test]
 fn a_supervisor_that_is_told_to_go_takes_its_machine_down_in_order() {
-    let shim = Shim::of(vec![shell("vmm", "sleep 1000"), shell("bridge", "sleep 1000")]);
+    let shim = Shim::of(vec![shell("vmm", "exec sleep 1000"), shell("bridge", "exec sleep 1000")]);
     let mut client = Client::connect(&shim);
     client.begin("wait");
     signal(shim.process.pid, Signal::TERM);
@@ -34,7 +34,7 @@ fn a_supervisor_that_is_told_to_go_takes_its_machine_down_in_order() {
 
 #[test]
 fn a_machine_goes_on_when_its_clients_die() {
-    let shim = Shim::of(vec![shell("vmm", "sleep 1000")]);
+    let shim = Shim::of(vec![shell("vmm", "exec sleep 1000")]);
     for asked in ["wait", "status", "serial"] {
         let mut client = Client::connect(&shim);
         client.begin(asked);
@@ -66,7 +66,7 @@ fn what_a_child_started_ends_with_it() {
 
 #[test]
 fn a_record_that_cannot_be_written_is_told_and_tried_again() {
-    let shim = Shim::of(vec![shell("vmm", "sleep 1000")]);
+    let shim = Shim::of(vec![shell("vmm", "exec sleep 1000")]);
     // A directory in the way of the fresh file is as good as a full disk.
     let fresh = shim.file("exit.new");
     fs::create_dir_all(fresh.join("in the way")).unwrap();

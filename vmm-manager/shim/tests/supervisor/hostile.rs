@@ -29,7 +29,7 @@ fn is_served(shim: &Shim) {
 
 #[test]
 fn what_is_no_conversation_is_ended_and_harms_nobody() {
-    let shim = Shim::of(vec![shell("vmm", "sleep 1000")]);
+    let shim = Shim::of(vec![shell("vmm", "exec sleep 1000")]);
     let mut long = vec![b'x'; 1 << 20];
     long.push(b'\n');
     let greeted =
@@ -58,7 +58,7 @@ fn what_is_no_conversation_is_ended_and_harms_nobody() {
 
 #[test]
 fn clients_that_keep_silent_keep_nobody_out() {
-    let shim = Shim::of(vec![shell("vmm", "sleep 1000")]);
+    let shim = Shim::of(vec![shell("vmm", "exec sleep 1000")]);
     let silent: Vec<_> = (0..40).map(|_| connect(&shim)).collect();
     is_served(&shim);
     // Those who still are connected are not for ever.
@@ -70,7 +70,7 @@ fn clients_that_keep_silent_keep_nobody_out() {
 #[test]
 fn clients_that_do_not_read_cost_little_and_block_nobody() {
     let flood = "i=0; while [ $i -lt 2000 ]; do echo 0123456789012345678901234567890123456789; \
-                 i=$((i+1)); done; sleep 1000";
+                 i=$((i+1)); done; exec sleep 1000";
     let shim = Shim::of(vec![console("vmm", flood)]);
     let mut client = Client::connect(&shim);
     until(|| (client.serial().1 > 10_000).then_some(()));
@@ -92,7 +92,7 @@ fn clients_that_do_not_read_cost_little_and_block_nobody() {
 
 #[test]
 fn questions_that_wait_are_bounded() {
-    let shim = Shim::of(vec![shell("vmm", "sleep 1000")]);
+    let shim = Shim::of(vec![shell("vmm", "exec sleep 1000")]);
     let mut client = Client::connect(&shim);
     for _ in 0..9 {
         client.begin("wait");
@@ -103,7 +103,7 @@ fn questions_that_wait_are_bounded() {
 
 #[test]
 fn a_conversation_in_pieces_is_understood() {
-    let shim = Shim::of(vec![shell("vmm", "sleep 1000")]);
+    let shim = Shim::of(vec![shell("vmm", "exec sleep 1000")]);
     let mut stream = connect(&shim);
     let said = format!(
         "{{\"major\":1,\"minor\":0,\"instance\":\"{}\"}}\n{{\"id\":1,\"ask\":\"status\"}}\n{{\"id\":2,\"ask\":\"stopping\"}}\n",

@@ -22,8 +22,8 @@ pub(crate) fn private_bytes(pid: u32) -> u64 {
 
 #[test]
 fn a_flood_of_serial_is_bounded_and_never_waits() {
-    let flood = "head -c 100000000 /dev/zero; echo the end; sleep 1000";
-    let shim = Shim::of(vec![console("vmm", flood), shell("bridge", "sleep 1000")]);
+    let flood = "head -c 100000000 /dev/zero; echo the end; exec sleep 1000";
+    let shim = Shim::of(vec![console("vmm", flood), shell("bridge", "exec sleep 1000")]);
     let mut client = Client::connect(&shim);
     let (bytes, dropped) = until(|| {
         let serial = client.serial();

@@ -12,7 +12,7 @@ use crate::{
 
 #[test]
 fn it_stands_alone() {
-    let shim = Shim::of(vec![shell("vmm", "sleep 1000")]);
+    let shim = Shim::of(vec![shell("vmm", "exec sleep 1000")]);
     let read =
         |name: &str| fs::read_to_string(format!("/proc/{}/{name}", shim.process.pid)).unwrap();
     let stat = read("stat");
@@ -55,7 +55,7 @@ fn it_stands_alone() {
 const LIST: &str = "i=0; while [ $i -lt 300 ]; do [ -e /proc/$$/fd/$i ] && printf '%s ' $i; \
                     i=$((i+1)); done; echo; env | grep -v ^PWD= | grep -v ^_= | grep -v ^SHLVL=; \
                     grep SigIgn /proc/$$/status; grep SigBlk /proc/$$/status; \
-                    ps -o sid= -p $$; echo $$; cat /proc/$$/oom_score_adj; ulimit -c; sleep 1000";
+                    ps -o sid= -p $$; echo $$; cat /proc/$$/oom_score_adj; ulimit -c; exec sleep 1000";
 
 #[test]
 fn a_child_is_given_nothing_but_what_was_ordered() {
@@ -65,7 +65,7 @@ fn a_child_is_given_nothing_but_what_was_ordered() {
         descriptors: vec![descriptor(100, pair()), descriptor(163, listen)],
         ..console("vmm", LIST)
     };
-    let bridge = Program { descriptors: vec![descriptor(100, pair())], ..shell("b", "sleep 1000") };
+    let bridge = Program { descriptors: vec![descriptor(100, pair())], ..shell("b", "exec sleep 1000") };
     let shim = Shim::of(vec![vmm, bridge]);
     let mut client = Client::connect(&shim);
     let said = until(|| {
@@ -128,7 +128,7 @@ fn a_start_that_fails_says_why() {
     let marker = format!("sleep 1000.{}", std::process::id());
     fails(vec![shell("bridge", &format!("exec {marker}")), absent], "/nonexistent/vmm could not");
     let connect = Source::Connect { socket: "never.sock".to_owned() };
-    let vmm = Program { descriptors: vec![descriptor(100, connect)], ..shell("vmm", "sleep 1000") };
+    let vmm = Program { descriptors: vec![descriptor(100, connect)], ..shell("vmm", "exec sleep 1000") };
     fails(vec![shell("b", "echo why >&2; exit 3"), vmm.clone()], "b ended before never.sock");
     fails(vec![shell("b", &format!("exec {marker}")), vmm], "never.sock was not there in time");
     // What was started before the failure is gone with it.
@@ -144,7 +144,7 @@ fn a_start_that_fails_says_why() {
 #[test]
 fn an_order_that_is_not_understood_starts_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let mut newer = order(directory.path(), vec![shell("vmm", "sleep 1000")]);
+    let mut newer = order(directory.path(), vec![shell("vmm", "exec sleep 1000")]);
     newer.major += 1;
     for (order, expected) in [
         (line(&newer), "it is of protocol 2"),
@@ -161,12 +161,12 @@ fn an_order_that_is_not_understood_starts_nothing() {
 
 #[test]
 fn a_starter_that_dies_leaves_no_machine() {
-    let mut shim = Shim::leashed(vec![shell("vmm", "sleep 1000")], |_| {}).unwrap();
+    let mut shim = Shim::leashed(vec![shell("vmm", "exec sleep 1000")], |_| {}).unwrap();
     assert!(runs(shim.pid("vmm")));
     drop(shim.leash.take());
     shim.gone();
     // Nor one that says something else than that it is content.
-    let mut shim = Shim::leashed(vec![shell("vmm", "sleep 1000")], |_| {}).unwrap();
+    let mut shim = Shim::leashed(vec![shell("vmm", "exec sleep 1000")], |_| {}).unwrap();
     let mut leash = shim.leash.take().unwrap();
     std::io::Write::write_all(&mut leash, b"committee").unwrap();
     shim.gone();
@@ -174,8 +174,8 @@ fn a_starter_that_dies_leaves_no_machine() {
 
 #[test]
 fn a_directory_has_one_supervisor() {
-    let shim = Shim::of(vec![shell("vmm", "sleep 1000")]);
-    let again = order(shim.directory(), vec![shell("vmm", "sleep 1000")]);
+    let shim = Shim::of(vec![shell("vmm", "exec sleep 1000")]);
+    let again = order(shim.directory(), vec![shell("vmm", "exec sleep 1000")]);
     let (report, _leash) = launch(&line(&again));
     assert_eq!(report, Report::Failed(StartFailure::Taken));
     assert_eq!(shim.record().process, shim.process);
