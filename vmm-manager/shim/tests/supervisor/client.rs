@@ -75,8 +75,10 @@ impl Client {
 
 #[test]
 fn a_machine_is_told_about_and_ended() {
-    let shim =
-        Shim::of(vec![console("vmm", "echo hello; exec sleep 1000"), shell("bridge", "exec sleep 1000")]);
+    let shim = Shim::of(vec![
+        console("vmm", "echo hello; exec sleep 1000"),
+        shell("bridge", "exec sleep 1000"),
+    ]);
     let mut client = Client::connect(&shim);
     match client.ask(Ask::Status) {
         Body::Status(status) => {

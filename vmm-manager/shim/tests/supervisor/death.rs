@@ -13,7 +13,8 @@ use crate::{
 #[test]
 fn children_die_with_their_supervisor_however_it_dies() {
     for _ in 0..5 {
-        let shim = Shim::of(vec![shell("vmm", "exec sleep 1000"), shell("bridge", "exec sleep 1000")]);
+        let shim =
+            Shim::of(vec![shell("vmm", "exec sleep 1000"), shell("bridge", "exec sleep 1000")]);
         assert!(runs(shim.pid("vmm")) && runs(shim.pid("bridge")));
         signal(shim.process.pid, Signal::KILL);
         shim.gone();

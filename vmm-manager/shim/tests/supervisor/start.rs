@@ -65,7 +65,8 @@ fn a_child_is_given_nothing_but_what_was_ordered() {
         descriptors: vec![descriptor(100, pair()), descriptor(163, listen)],
         ..console("vmm", LIST)
     };
-    let bridge = Program { descriptors: vec![descriptor(100, pair())], ..shell("b", "exec sleep 1000") };
+    let bridge =
+        Program { descriptors: vec![descriptor(100, pair())], ..shell("b", "exec sleep 1000") };
     let shim = Shim::of(vec![vmm, bridge]);
     let mut client = Client::connect(&shim);
     let said = until(|| {
@@ -128,7 +129,8 @@ fn a_start_that_fails_says_why() {
     let marker = format!("sleep 1000.{}", std::process::id());
     fails(vec![shell("bridge", &format!("exec {marker}")), absent], "/nonexistent/vmm could not");
     let connect = Source::Connect { socket: "never.sock".to_owned() };
-    let vmm = Program { descriptors: vec![descriptor(100, connect)], ..shell("vmm", "exec sleep 1000") };
+    let vmm =
+        Program { descriptors: vec![descriptor(100, connect)], ..shell("vmm", "exec sleep 1000") };
     fails(vec![shell("b", "echo why >&2; exit 3"), vmm.clone()], "b ended before never.sock");
     fails(vec![shell("b", &format!("exec {marker}")), vmm], "never.sock was not there in time");
     // What was started before the failure is gone with it.
