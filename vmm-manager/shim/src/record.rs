@@ -42,6 +42,8 @@ pub struct Traces {
     pub process: ProcessIdentity,
     #[serde(default)]
     pub children: Vec<Child>,
+    #[serde(default)]
+    pub cgroups: Vec<PathBuf>,
 }
 
 /// How the machine ended.

@@ -9,7 +9,7 @@
 //! It is a lease of the caller's, who writes the name down before it is made: a [`Cgroup`] is only
 //! its handle, and dropping one removes nothing, since the VM in it may be left for the next
 //! daemon. The kernel refuses to remove a cgroup in which something lives; nothing is ever ended
-//! here in order to remove one.
+//! here in order to remove one: who is left of a machine is ended by `vmm::reap`.
 //!
 //! With cgroup v1 the name stands in the hierarchies of memory, pids and cpuacct; with v2 there is
 //! one. Which of them it is shows in the names of their files, so a handle need not know.

@@ -5,7 +5,9 @@
 //!                                                     │ there                 │ gone
 //!                                      its own socket is answered             │
 //!                                      by nobody else ──▶ SIGTERM, SIGKILL ───┴──▶ its programs,
-//!                                                                                  each proven
+//!                                                                                  each proven, and
+//!                                                                                  who is in its
+//!                                                                                  cgroup
 //! ```
 //!
 //! Every signal goes through a descriptor that was proven to mean the process on record.
@@ -16,6 +18,7 @@ use kiln_shim::{Ask, Body, RecordError, Traces, boot_id};
 use tokio::time::timeout;
 
 use super::supervisor::{Link, LinkError, Proven, sweep};
+use crate::host::cgroup::Cgroup;
 
 /// For a supervisor to end its machine in order.
 const TERMINATE_LIMIT: Duration = Duration::from_secs(5);
@@ -86,7 +89,8 @@ pub async fn reap(directory: &Path, instance: &str) -> Result<Reaped, ReapError>
 
 /// The programs of a supervisor that is gone.
 async fn swept(record: &Traces, otherwise: Reaped) -> Result<Reaped, ReapError> {
-    match sweep(&record.children).await {
+    let cgroup = Cgroup::recorded(&record.cgroups, &record.instance);
+    match sweep(&record.children, cgroup.as_ref(), record.process).await {
         Ok(true) => Ok(Reaped::Ended),
         Ok(false) => Ok(otherwise),
         Err(child) => Err(ReapError::Survives { name: child.name, pid: child.process.pid }),

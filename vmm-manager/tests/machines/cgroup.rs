@@ -3,13 +3,19 @@
 
 use std::{fs, path::PathBuf, process::Command, time::Duration};
 
+use kiln_shim::ProcessIdentity;
 use kiln_vmm_manager::{
     host::cgroup::{Cgroup, CgroupError, CgroupLimits, Cgroups, RemoveError},
-    vmm::supervisor::Supervision,
+    vmm::{
+        Reaped, reap,
+        supervisor::{Found, Supervision},
+    },
 };
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 
-use crate::stage::{INSTANCE, Stage, shell, sleepers, until, within};
+use crate::stage::{
+    DRIVER, INSTANCE, Stage, gone as ended, runs, shell, signal, sleepers, until, within,
+};
 
 pub(crate) const LIMITS: CgroupLimits = CgroupLimits { memory_bytes: 64 << 20, pids: 32 };
 const LIMIT: Duration = Duration::from_secs(10);
@@ -109,6 +115,77 @@ pub(crate) async fn what_lives_in_one_is_left_alone() {
     };
     tokio::join!(removed, ended).0.unwrap();
     gone(&cgroup);
+    cgroups.release();
+}
+
+/// A machine whose program has made another one, which does not die with it.
+async fn with_a_grandchild(stage: &Stage, cgroup: &Cgroup) -> (Supervision, ProcessIdentity) {
+    let programs = vec![shell("vmm", "sleep 1000 & echo $!; exec sleep 1000")];
+    let spec = stage.spec(programs, Some(cgroup.clone()));
+    let machine = Supervision::create(&stage.shim, spec).await.unwrap();
+    let said = within(async {
+        loop {
+            let said = machine.serial().await.bytes;
+            if said.ends_with(b"\n") {
+                return said;
+            }
+        }
+    });
+    let pid = String::from_utf8(said.await).unwrap().trim().parse().unwrap();
+    (machine, ProcessIdentity::of(pid).unwrap())
+}
+
+pub(crate) async fn what_a_program_made_goes_with_its_supervisor() {
+    let Some(cgroups) = cgroups("7e570007") else { return };
+    let instance = "7e570007";
+    let cgroup = cgroups.create("job", LIMITS).unwrap();
+    let stage = Stage::of(instance);
+    // Under a daemon that watches.
+    let (machine, made) = with_a_grandchild(&stage, &cgroup).await;
+    signal(machine.supervisor_pid(), Signal::KILL);
+    within(machine.wait()).await;
+    ended(&[made]).await;
+    // Before one comes that adopts, and before one that removes it.
+    for adopts in [true, false] {
+        let (machine, made) = with_a_grandchild(&stage, &cgroup).await;
+        let supervisor = ProcessIdentity::of(machine.supervisor_pid()).unwrap();
+        machine.leave();
+        signal(supervisor.pid, Signal::KILL);
+        ended(&[supervisor]).await;
+        assert!(runs(made));
+        if adopts {
+            let found = within(Supervision::adopt(&stage.directory(), instance, DRIVER)).await;
+            assert!(matches!(found, Ok(Found::Ended(_))), "{found:?}");
+        } else {
+            let reaped = within(reap(&stage.directory(), instance)).await.unwrap();
+            assert_eq!(reaped, Reaped::Ended);
+        }
+        ended(&[made]).await;
+    }
+    cgroup.remove(LIMIT).await.unwrap();
+    cgroups.release();
+}
+
+pub(crate) async fn who_was_there_before_the_supervisor_is_left_alone() {
+    let Some(cgroups) = cgroups("7e570008") else { return };
+    let instance = "7e570008";
+    let cgroup = cgroups.create("job", LIMITS).unwrap();
+    let mut stranger = Command::new("/bin/sleep").arg("1000").spawn().unwrap();
+    for directory in cgroup.directories() {
+        fs::write(directory.join("cgroup.procs"), stranger.id().to_string()).unwrap();
+    }
+    // The kernel counts starts in hundredths of a second.
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    let stage = Stage::of(instance);
+    let (machine, made) = with_a_grandchild(&stage, &cgroup).await;
+    signal(machine.supervisor_pid(), Signal::KILL);
+    within(machine.wait()).await;
+    ended(&[made]).await;
+    assert!(stranger.try_wait().unwrap().is_none());
+    stranger.kill().unwrap();
+    let pid = Pid::from_raw(stranger.id().cast_signed()).unwrap();
+    waitid(WaitId::Pid(pid), WaitIdOptions::EXITED).unwrap();
+    cgroup.remove(LIMIT).await.unwrap();
     cgroups.release();
 }
 

@@ -51,6 +51,8 @@ tests! {
     cgroup::a_cgroup_limits_and_counts,
     cgroup::names_lead_nowhere_else,
     cgroup::what_lives_in_one_is_left_alone,
+    cgroup::what_a_program_made_goes_with_its_supervisor,
+    cgroup::who_was_there_before_the_supervisor_is_left_alone,
     cgroup::leftovers_are_named,
     cgroup::a_hierarchy_that_cannot_be_used_says_why,
     memory::a_machine_beyond_its_memory_says_so,

@@ -27,6 +27,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Stage {
     pub(crate) shim: ShimConfig,
+    instance: &'static str,
     directory: TempDir,
 }
 
@@ -48,11 +49,16 @@ pub(crate) fn sleepers() -> Vec<Program> {
 
 impl Stage {
     pub(crate) fn new() -> Self {
+        Self::of(INSTANCE)
+    }
+
+    /// Of the home that is called so.
+    pub(crate) fn of(instance: &'static str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let program = directory.path().join("kiln-shim");
         symlink(std::env::current_exe().unwrap(), &program).unwrap();
         fs::create_dir(directory.path().join("vm")).unwrap();
-        Self { shim: ShimConfig { program }, directory }
+        Self { shim: ShimConfig { program }, instance, directory }
     }
 
     /// The machine's.
@@ -62,7 +68,7 @@ impl Stage {
 
     pub(crate) fn spec(&self, programs: Vec<Program>, cgroup: Option<Cgroup>) -> SupervisedSpec {
         SupervisedSpec {
-            instance: INSTANCE.to_owned(),
+            instance: self.instance.to_owned(),
             name: "job".to_owned(),
             driver: DRIVER,
             directory: self.directory(),

@@ -14,7 +14,7 @@ use super::{
     client::{Link, LinkError},
     process::{Proven, sweep},
 };
-use crate::vmm::SerialTail;
+use crate::{host::cgroup::Cgroup, vmm::SerialTail};
 
 /// For a supervisor to answer what it knows already.
 pub(super) const ASK_LIMIT: Duration = Duration::from_secs(5);
@@ -34,6 +34,7 @@ pub(super) struct Supervisor {
     pub(super) identity: ProcessIdentity,
     pub(super) process: Proven,
     pub(super) children: Vec<Child>,
+    pub(super) cgroup: Option<Cgroup>,
     /// Cancelled when nobody wants the machine any more.
     pub(super) unwanted: CancellationToken,
     /// Cancelled before the supervisor is killed by us.
@@ -108,13 +109,17 @@ impl Supervisor {
                     None => SupervisedEnd::Lost { killed: self.killed.is_cancelled() },
                 };
                 // The kernel has killed them; who was not its child any more, is killed by this.
-                while let Err(child) = sweep(&self.children).await {
+                while let Err(child) = self.sweep().await {
                     tracing::error!(program = child.name, pid = child.process.pid, "it survives SIGKILL");
                     sleep(ASK_LIMIT).await;
                 }
                 (end, SerialTail::default())
             }
         }
+    }
+
+    async fn sweep(&self) -> Result<bool, Child> {
+        sweep(&self.children, self.cgroup.as_ref(), self.identity).await
     }
 
     /// Resolves when the supervisor has ended; ends it when nobody wants its machine any more.

@@ -20,7 +20,6 @@ use crate::{
 #[derive(Debug)]
 pub struct Supervision {
     supervisor: Arc<Supervisor>,
-    cgroup: Option<Cgroup>,
     /// Published by the overseer when all of its programs are gone.
     ending: watch::Receiver<Ending>,
     /// Tells the overseer that the machine is another's from now on.
@@ -44,6 +43,7 @@ impl Supervision {
             identity,
             process,
             children,
+            cgroup,
             unwanted: CancellationToken::new(),
             killed: CancellationToken::new(),
         });
@@ -51,7 +51,7 @@ impl Supervision {
         let leave = CancellationToken::new();
         let (overseer, left) = (Arc::clone(&supervisor), leave.clone());
         tokio::spawn(async move { overseer.oversee(&publisher, &left).await });
-        Self { supervisor, cgroup, ending, leave }
+        Self { supervisor, ending, leave }
     }
 
     /// The machine's, as it was ordered.
@@ -127,7 +127,7 @@ impl Supervision {
 
     /// `None` where it has no cgroup of its own.
     pub fn usage(&self) -> Option<CgroupUsage> {
-        self.cgroup.as_ref().map(Cgroup::usage)
+        self.supervisor.cgroup.as_ref().map(Cgroup::usage)
     }
 
     /// Lets go of the machine: it runs on under its supervisor.
