@@ -20,6 +20,7 @@ use crate::{
     pool::Number,
     source::SourceHold,
     store::{JobHandle, LeaseKind},
+    vmm,
 };
 
 /// For the kernel to be done with a machine's processes, which are dead already.
@@ -32,6 +33,8 @@ pub(super) struct Taken {
     number: Number,
     /// Named by the job's id.
     directory: VmDirectory,
+    /// The home's, in the names of what is taken.
+    instance: String,
     /// Named by the home's instance and the job's id.
     cgroup: Option<Cgroup>,
     /// In the directory.
@@ -57,7 +60,9 @@ impl Taken {
             .inspect_err(|_| nothing_taken())
             .map_err(|error| failed("disks", &error))?;
         at(Point::Directory);
-        let mut taken = Self { number, directory, cgroup: None, disks, sources: Vec::new() };
+        let instance = host.home.instance().to_owned();
+        let mut taken =
+            Self { number, directory, instance, cgroup: None, disks, sources: Vec::new() };
         match taken.fill(host, job).await {
             Ok(()) => Ok(taken),
             Err(failure) => {
@@ -76,7 +81,8 @@ impl Taken {
         let cgroup = host.cgroups.as_ref().and_then(|cgroups| cgroups.open(job.id().as_str()));
         let directory = VmDirectory::again(path);
         // They are in the guest already.
-        Some(Self { number, directory, cgroup, disks, sources: Vec::new() })
+        let instance = host.home.instance().to_owned();
+        Some(Self { number, directory, instance, cgroup, disks, sources: Vec::new() })
     }
 
     async fn fill(&mut self, host: &Host, job: &JobHandle) -> Result<(), Failure> {
@@ -163,7 +169,8 @@ impl Taken {
 
     /// Its machine is gone, or never was.
     pub(super) async fn release(self, job: &JobHandle) {
-        let Self { number, directory, cgroup, disks: _in_the_directory, sources: _let_go } = self;
+        self.end_what_is_left().await;
+        let Self { number, directory, cgroup, .. } = self;
         if let Some(cgroup) = cgroup
             && let Err(error) = cgroup.remove(CGROUP_LIMIT).await
         {
@@ -175,6 +182,18 @@ impl Taken {
         give_leases_back(job, path);
         // Last: nothing carries it any more.
         drop(number);
+    }
+
+    /// A supervisor that was killed while it started the machine leaves programs that nobody has
+    /// heard of.
+    async fn end_what_is_left(&self) {
+        if self.cgroup.as_ref().is_none_or(|cgroup| cgroup.processes().is_empty()) {
+            return;
+        }
+        match vmm::reap(self.directory.path(), &self.instance).await {
+            Ok(reaped) => tracing::debug!(?reaped, "what was left of a machine"),
+            Err(error) => tracing::error!(%error, "what is left of a machine could not be ended"),
+        }
     }
 }
 
