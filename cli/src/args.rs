@@ -1,6 +1,7 @@
 //! The command line, as it is typed.
 
 mod cpus;
+mod doctor;
 mod duration;
 mod environment;
 mod host;
@@ -18,6 +19,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
+    doctor::DoctorArguments,
     environment::Variable,
     host::HostArguments,
     input::{Input, RawInput, Source},
@@ -40,6 +42,7 @@ Examples:
                                            with files in, and files out
   kiln run -d -- ./build.sh                in the background; prints the job's id
   kiln shell 01jd                          a shell inside a running job
+  kiln doctor --guest-image DIR            whether a job could run on this host
   kiln job ls                              what ran and what runs
   kiln job logs -f 01jd                    an id may be shortened while it is unambiguous
 
@@ -84,6 +87,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Job(JobCommand),
     Host(HostArguments),
+    Doctor(DoctorArguments),
     /// Print the version of this command.
     Version(VersionArguments),
     /// Print a script that completes `kiln` in a shell.

@@ -7,7 +7,7 @@ use crate::{
     daemon::Daemon,
     display::{printable, size},
     output,
-    record::{Budget, Host},
+    record::{Budget, Host, Jail},
 };
 
 pub(crate) async fn run(daemon: &Daemon, arguments: HostArguments) -> anyhow::Result<u8> {
@@ -27,6 +27,7 @@ fn table(host: &Host) -> String {
         vmm,
         vmm_version,
         accelerator,
+        jail,
         total,
         in_use,
         queued,
@@ -41,6 +42,7 @@ fn table(host: &Host) -> String {
     line("kilnd", version);
     line("Instance", instance);
     line("Machines", &format!("{vmm} {vmm_version}, {accelerator}"));
+    line("Jail", &Jail::described(jail.as_ref()));
     line("Jobs", &format!("{running} running, {queued} queued"));
     if *draining {
         line("Draining", "it takes no new jobs: it is about to stop");
@@ -71,6 +73,7 @@ mod tests {
             vmm: "qemu".to_owned(),
             vmm_version: "7.2".to_owned(),
             accelerator: "tcg".to_owned(),
+            jail: Some(Jail { full: true, missing: Vec::new() }),
             total: budget(8, 16, 64),
             in_use: budget(2, 1, 2),
             queued: 3,
@@ -81,6 +84,7 @@ mod tests {
 kilnd        0.1.0
 Instance     k7\\u{1b}[2J
 Machines     qemu 7.2, tcg
+Jail         full
 Jobs         2 running, 3 queued
 Draining     it takes no new jobs: it is about to stop
 CPUs         2 of 8 in use

@@ -5,6 +5,7 @@ mod args;
 mod daemon;
 mod digest;
 mod display;
+mod doctor;
 mod download;
 mod exit_code;
 mod host;
@@ -73,6 +74,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Command::Host(arguments) => {
             host::run(&Daemon::connect(&cli.socket, cli.reconnect).await?, arguments).await
         }
+        Command::Doctor(arguments) => doctor::run(&cli.socket, arguments),
         Command::Version(arguments) => version::print(arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -184,11 +184,20 @@ pub(crate) struct Machine {
     pub(crate) vmm: String,
     pub(crate) vmm_version: String,
     pub(crate) accelerator: String,
+    /// `None` where kilnd does not tell.
+    pub(crate) jail: Option<Jail>,
     pub(crate) kernel_release: String,
     pub(crate) kernel_digest: String,
     pub(crate) initramfs_digest: String,
     pub(crate) root_digest: String,
     pub(crate) agent_version: String,
+}
+
+/// How well the programs of a VM are shut in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Jail {
+    pub(crate) full: bool,
+    pub(crate) missing: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -202,6 +211,17 @@ impl Job {
         match self.state {
             State::Completed | State::Failed | State::Cancelled | State::Timeout => true,
             State::Queued | State::Running | State::Unknown => false,
+        }
+    }
+}
+
+impl Jail {
+    /// In one line; of kilnd's word, which may be none.
+    pub(crate) fn described(jail: Option<&Self>) -> String {
+        match jail {
+            None => "unknown".to_owned(),
+            Some(Self { full: true, .. }) => "full".to_owned(),
+            Some(Self { missing, .. }) => format!("reduced: {}", missing.join("; ")),
         }
     }
 }

@@ -13,6 +13,7 @@ mod init;
 mod kmsg;
 mod milestones;
 mod offload;
+mod online;
 mod power;
 mod process;
 mod reaper;

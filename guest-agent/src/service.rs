@@ -3,12 +3,13 @@
 mod disks;
 mod exec;
 mod hello;
+mod online;
 
 use std::sync::Arc;
 
 use kiln_proto::agent::v1::{
-    ExecRequest, HelloRequest, HelloResponse, PackRequest, ShutdownRequest, ShutdownResponse,
-    UnpackRequest, agent_server::Agent,
+    ExecRequest, HelloRequest, HelloResponse, OnlineRequest, OnlineResponse, PackRequest,
+    ShutdownRequest, ShutdownResponse, UnpackRequest, agent_server::Agent,
 };
 use tokio::sync::{Notify, OnceCell};
 use tonic::{Request, Response, Status, Streaming, async_trait};
@@ -99,6 +100,14 @@ impl Agent for Service {
     ) -> Result<Response<Self::PackStream>, Status> {
         greeted(&request)?;
         Ok(Response::new(self.transfer(request.into_inner())?))
+    }
+
+    async fn online(
+        &self,
+        request: Request<OnlineRequest>,
+    ) -> Result<Response<OnlineResponse>, Status> {
+        greeted(&request)?;
+        Ok(Response::new(self.take_into_use().await?))
     }
 
     async fn shutdown(

@@ -5,7 +5,7 @@
 
 /// An archive that grows.
 #[derive(Debug, Default)]
-pub(crate) struct Cpio {
+pub struct Cpio {
     bytes: Vec<u8>,
     entries: u32,
 }
@@ -18,15 +18,15 @@ pub struct TooLarge {
 }
 
 impl Cpio {
-    pub(crate) fn directory(&mut self, name: &str) -> Result<(), TooLarge> {
+    pub fn directory(&mut self, name: &str) -> Result<(), TooLarge> {
         self.append(name, 0o040_755, &[])
     }
 
-    pub(crate) fn file(&mut self, name: &str, mode: u32, content: &[u8]) -> Result<(), TooLarge> {
+    pub fn file(&mut self, name: &str, mode: u32, content: &[u8]) -> Result<(), TooLarge> {
         self.append(name, 0o100_000 | mode, content)
     }
 
-    pub(crate) fn finish(mut self) -> Result<Vec<u8>, TooLarge> {
+    pub fn finish(mut self) -> Result<Vec<u8>, TooLarge> {
         self.append("TRAILER!!!", 0, &[])?;
         Ok(self.bytes)
     }

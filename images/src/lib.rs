@@ -14,6 +14,7 @@ mod cpio;
 mod deb;
 mod digest;
 mod ext4;
+mod further_modules;
 mod golden_root;
 mod guest_image;
 mod initramfs;
@@ -26,6 +27,8 @@ mod recipe;
 
 pub use self::{
     build::{BuildError, BuildRequest, build},
+    cpio::{Cpio, TooLarge},
+    further_modules::{FurtherModulesError, MODULES_ORDER, further_modules},
     guest_image::{GuestImage, ImageFile, OpenError},
     manifest::{FileEntry, KernelEntry, Manifest, Package},
     program::{interrupt, is_interrupted},

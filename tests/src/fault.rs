@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    path::{Path, PathBuf},
+    path::Path,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -10,7 +10,9 @@ use anyhow::{Context as _, bail};
 use kiln_vmm_manager::fault::{Point, install};
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
-use crate::{census::processes, host::FAULT_NOTE};
+use serde_json::Value;
+
+use crate::host::FAULT_NOTE;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Victims {
@@ -57,16 +59,12 @@ fn strike(home: &Path, victims: Victims) {
     }
 }
 
-/// Those of this home's VMs.
+/// Those of this home's VMs, as they say who they are: kilnd may look at no process but its own.
 fn kill_supervisors(home: &Path) {
-    let vms: PathBuf = home.join("vms");
-    let vms = vms.display().to_string();
-    let ours = processes()
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|process| process.name.contains("kiln-shim") && process.traces.contains(&vms));
-    for process in ours {
-        let id = process.name.split_once(": ").and_then(|(id, _)| id.parse().ok());
+    for vm in fs::read_dir(home.join("vms")).into_iter().flatten().flatten() {
+        let record = fs::read(vm.path().join("shim.json")).unwrap_or_default();
+        let record: Value = serde_json::from_slice(&record).unwrap_or_default();
+        let id = record["process"]["pid"].as_i64().and_then(|id| i32::try_from(id).ok());
         if let Some(id) = id.and_then(Pid::from_raw) {
             let _ = kill_process(id, Signal::KILL);
         }

@@ -1,6 +1,7 @@
 //! A host of a story's own: a real kilnd in the story's directory.
 
 mod api;
+mod believed;
 mod daemon;
 mod setup;
 mod sight;
@@ -28,9 +29,12 @@ use crate::{
 /// From SIGTERM to the daemon's end, with guests to be stopped.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 /// From a job that was accepted to its running command.
-const BOOT_LIMIT: Duration = Duration::from_secs(180);
+pub(crate) const BOOT_LIMIT: Duration = Duration::from_secs(180);
 /// From a job's end to the end of the last of its processes.
 const RELEASE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Whom a story's daemons become: nobody else's number, and one without a name.
+pub(crate) const USER: u32 = 64_999;
 
 /// What a daemon leaves beside its home when it has met its fault.
 pub(crate) const FAULT_NOTE: &str = "fault";

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use tokio::process::Command;
 
 pub use self::{finished::Finished, running::Running};
+use crate::patience::patient;
 
 /// A boot under TCG on a loaded machine, many times over.
 const LIMIT: Duration = Duration::from_secs(240);
@@ -83,6 +84,13 @@ impl Kiln {
         self
     }
 
+    /// A variable that the caller has, and it not.
+    #[must_use]
+    pub fn without_variable(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
     /// How long it may take.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
@@ -93,7 +101,7 @@ impl Kiln {
     /// Starts it and comes back.
     pub fn start(mut self) -> anyhow::Result<Running> {
         let child = self.command.spawn().with_context(|| format!("starting {:?}", self.command))?;
-        Running::new(child, self.stdin, self.limit)
+        Running::new(child, self.stdin, patient(self.limit))
     }
 
     /// Runs it to its end.

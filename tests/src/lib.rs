@@ -19,6 +19,10 @@
 //! [`Census`] of the host: a process, mount, cgroup, socket, interface, table or file that carries
 //! the story's name and is still there afterwards fails it.
 //!
+//! A story that is marked `nested` is told twice: with guests of QEMU's, and with guests of Cloud
+//! Hypervisor's under KVM, in an emulated machine where the host's KVM can't run them. It is the same
+//! program and the same code both times; what differs is in its [`Settings`].
+//!
 //! Stories boot VMs, so they run under `cargo xtask test` alone, which says in the environment
 //! where things are ([`Settings`]); plain `cargo test` reports them as not run.
 
@@ -27,10 +31,14 @@ mod bench;
 mod census;
 mod client;
 mod dice;
+mod doctor;
 pub mod fault;
+mod hog;
 mod host;
 mod kiln;
 mod memory;
+mod nested;
+mod patience;
 mod pattern;
 mod report;
 mod scratch;
@@ -40,6 +48,7 @@ mod stage;
 mod statistics;
 mod story;
 pub mod stub;
+mod telling;
 mod tokens;
 mod until;
 mod vm;
@@ -51,16 +60,18 @@ pub use self::{
     census::{Census, Leftover},
     client::{Client, Written, details, has_ended},
     dice::Dice,
+    hog::{Hog, Hogged, Hogs},
     host::{Host, HostSetup, Seen, Sight, VmProcess},
     kiln::{Finished, Kiln, Running},
     memory::ResidentPeak,
     pattern::{Counting, digest, noise},
     report::Report,
-    settings::Settings,
+    settings::{Settings, Tier},
     shard::Shard,
     stage::Stage,
-    statistics::{Estimate, median, median_seconds},
-    story::{Story, Telling, block_on, tell},
+    statistics::{Estimate, median, median_seconds, p95_seconds},
+    story::{Story, Telling, block_on},
+    telling::tell,
     tokens::VmTokens,
     until::until,
     vm::{Ended, Ran, Vm, VmCommand},

@@ -7,9 +7,9 @@ use std::{
     sync::OnceLock,
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 
-use crate::{Report, Shard};
+use crate::{Report, Shard, nested::on_path};
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -29,10 +29,46 @@ pub struct Settings {
     pub shard: Shard,
     /// To which file each story's outcome is appended.
     pub report: Option<PathBuf>,
+    pub tier: Tier,
+    /// Which stories of the tier are told; all of them where nobody chose.
+    pub told: Option<Vec<String>>,
+    /// What makes the guests: `auto`, `qemu` or `cloud-hypervisor`.
+    pub vmm: String,
+    /// Where it is installed.
+    pub cloud_hypervisor: Option<PathBuf>,
+    /// The tests of supervised machines, which a story runs where it finds what they need.
+    pub machines: Option<PathBuf>,
     /// What was asked for: `auto`, `kvm` or `tcg`.
     pub asked_accelerator: String,
     /// What was seen to run a guest.
     pub seen_accelerator: OnceLock<String>,
+}
+
+/// Whose guests the stories are told with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tier {
+    /// QEMU's, on this host.
+    #[default]
+    Stories,
+    /// Cloud Hypervisor's under KVM, on this host or in one that is emulated.
+    Nested,
+}
+
+impl Tier {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stories => "stories",
+            Self::Nested => "nested",
+        }
+    }
+
+    fn named(name: &str) -> anyhow::Result<Self> {
+        match name {
+            "stories" => Ok(Self::Stories),
+            "nested" => Ok(Self::Nested),
+            other => bail!("{other:?} is no tier of stories"),
+        }
+    }
 }
 
 impl Settings {
@@ -70,6 +106,13 @@ impl Settings {
             full: is_set("KILN_FULL"),
             shard: text("KILN_SHARD").map_or(Ok(Shard::WHOLE), |text| text.parse())?,
             report: lookup("KILN_STORY_REPORT").map(PathBuf::from),
+            tier: text("KILN_TIER").map_or(Ok(Tier::Stories), |name| Tier::named(&name))?,
+            told: text("KILN_TELL").map(|names| names.split(',').map(str::to_owned).collect()),
+            vmm: text("KILN_VMM").unwrap_or_else(|| "qemu".to_owned()),
+            cloud_hypervisor: lookup("KILN_CLOUD_HYPERVISOR")
+                .map(PathBuf::from)
+                .or_else(|| on_path("cloud-hypervisor")),
+            machines: lookup("KILN_MACHINES").map(PathBuf::from),
             asked_accelerator: text("KILN_ACCELERATOR").unwrap_or_else(|| "auto".to_owned()),
             seen_accelerator: OnceLock::new(),
         }))
@@ -83,7 +126,9 @@ impl Settings {
     /// Notes, and reports the first time, what ran a guest.
     pub fn learn(&self, vmm: &str, version: &str, accelerator: &str) -> anyhow::Result<()> {
         match self.seen_accelerator.set(accelerator.to_owned()) {
-            Ok(()) => Report::new(self.report.as_deref()).machine(vmm, version, accelerator),
+            Ok(()) => {
+                Report::new(self.report.as_deref(), self.tier).machine(vmm, version, accelerator)
+            }
             Err(_known) => Ok(()),
         }
     }
@@ -125,6 +170,7 @@ mod tests {
         .unwrap()
         .unwrap();
         assert_eq!((settings.full, settings.accelerator()), (false, "auto"));
+        assert_eq!((settings.tier, &*settings.vmm), (Tier::Stories, "qemu"));
         assert!(settings.shard.holds(1) && !settings.shard.holds(0));
     }
 }

@@ -18,6 +18,11 @@ impl Shard {
     pub fn holds(self, position: usize) -> bool {
         position % self.count == self.index
     }
+
+    /// Whether it tells what is told once, after everything.
+    pub fn is_last(self) -> bool {
+        self.index + 1 == self.count
+    }
 }
 
 impl FromStr for Shard {

@@ -1,6 +1,7 @@
 //! What a story is given: a directory of its own, and a clean host around it.
 
 use std::{
+    os::unix::fs::chown,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -10,7 +11,12 @@ use anyhow::{Context as _, ensure};
 use kiln_vmm_manager::vmm::Accelerator;
 use tempfile::TempDir;
 
-use crate::{Census, HostSetup, Leftover, Settings, census::sweep, host::Kind, until};
+use crate::{
+    Census, HostSetup, Leftover, Settings,
+    census::sweep,
+    host::{Kind, USER},
+    until,
+};
 
 /// How long what a story took may need to be gone: a process that was killed has yet to die.
 const LEFTOVER_LIMIT: Duration = Duration::from_secs(20);
@@ -32,6 +38,8 @@ impl Stage {
         let before = Census::take()?;
         // A short name: the paths of sockets below it hold no more than 107 bytes.
         let directory = tempfile::Builder::new().prefix("kiln-").tempdir()?;
+        // Its daemons make their homes and sockets in it, and are not root.
+        chown(directory.path(), Some(USER), Some(USER))?;
         let marks = Mutex::new(vec![directory.path().display().to_string()]);
         Ok(Self { settings, directory, before, marks })
     }
@@ -184,6 +192,11 @@ mod tests {
             full: false,
             shard: Shard::WHOLE,
             report: None,
+            tier: crate::Tier::Stories,
+            told: None,
+            vmm: "qemu".to_owned(),
+            cloud_hypervisor: None,
+            machines: None,
             asked_accelerator: "tcg".to_owned(),
             seen_accelerator: OnceLock::new(),
         }))

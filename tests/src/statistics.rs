@@ -52,6 +52,13 @@ pub fn median_seconds(samples: &[Duration]) -> f64 {
     median(samples.iter().map(Duration::as_secs_f64).collect())
 }
 
+/// What 95 of 100 durations do not exceed, in seconds. Of at least one.
+pub fn p95_seconds(samples: &[Duration]) -> f64 {
+    let mut samples = samples.to_vec();
+    samples.sort_unstable();
+    samples[(samples.len() * 95).div_ceil(100) - 1].as_secs_f64()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +75,14 @@ mod tests {
         }
         assert!(many.high - many.low < few.high - few.low);
         assert!((1.45..1.55).contains(&many.median), "{many}");
+    }
+
+    #[test]
+    fn one_in_twenty_is_above_the_95th_percentile() {
+        let seconds = |count: u64| (1..=count).rev().map(Duration::from_secs).collect::<Vec<_>>();
+        for (count, expected) in [(1, 1.0), (10, 10.0), (20, 19.0), (100, 95.0), (200, 190.0)] {
+            assert!((p95_seconds(&seconds(count)) - expected).abs() < f64::EPSILON, "of {count}");
+        }
     }
 
     #[test]

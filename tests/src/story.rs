@@ -9,13 +9,15 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use libtest_mimic::{Arguments, Completion, Conclusion, Failed, Trial};
+use libtest_mimic::{Completion, Failed, Trial};
 use tokio::{
     runtime::{Builder, Runtime},
     time::timeout,
 };
 
-use crate::{Report, Settings, Stage, VmTokens, report::Outcome};
+use crate::{
+    Report, Settings, Stage, VmTokens, patience::patient, report::Outcome, settings::Tier,
+};
 
 /// Many boots under TCG on a loaded machine.
 const LIMIT: Duration = Duration::from_secs(360);
@@ -31,6 +33,7 @@ pub struct Story {
     virtual_cpus: usize,
     why_not: fn(&Settings) -> Option<&'static str>,
     limit: Duration,
+    tiers: &'static [Tier],
 }
 
 /// The stories of a module, each named after its function.
@@ -50,7 +53,14 @@ impl Story {
     /// A story that boots one virtual CPU at a time.
     pub fn new(path: &str, tell: for<'a> fn(&'a Stage) -> Telling<'a>) -> Self {
         let name = path.split_once("::").map_or(path, |(_crate, name)| name).to_owned();
-        Self { name, tell, virtual_cpus: 1, why_not: |_| None, limit: LIMIT }
+        Self {
+            name,
+            tell,
+            virtual_cpus: 1,
+            why_not: |_| None,
+            limit: LIMIT,
+            tiers: &[Tier::Stories],
+        }
     }
 
     /// How many virtual CPUs it boots at once; 0 when it boots none.
@@ -76,18 +86,36 @@ impl Story {
         Self { limit, ..self }
     }
 
-    fn trial(self, settings: Option<Arc<Settings>>) -> Trial {
+    /// Told a second time, with guests of Cloud Hypervisor.
+    #[must_use]
+    pub fn nested(self) -> Self {
+        Self { tiers: &[Tier::Stories, Tier::Nested], ..self }
+    }
+
+    /// Told with guests of Cloud Hypervisor alone.
+    #[must_use]
+    pub fn only_nested(self) -> Self {
+        Self { tiers: &[Tier::Nested], ..self }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn is_of(&self, tier: Tier) -> bool {
+        self.tiers.contains(&tier)
+    }
+
+    /// Told by this program.
+    pub(crate) fn trial(self, settings: Arc<Settings>) -> Trial {
         let name = self.name.clone();
-        Trial::ignorable_test(name, move || match settings {
-            None => Ok(Completion::ignored_with(Settings::HINT)),
-            Some(settings) => {
-                self.told(&settings).map_err(|error| Failed::from(format!("{error:#}")))
-            }
+        Trial::ignorable_test(name, move || {
+            self.told(&settings).map_err(|error| Failed::from(format!("{error:#}")))
         })
     }
 
     fn told(self, settings: &Arc<Settings>) -> anyhow::Result<Completion> {
-        let report = Report::new(settings.report.as_deref());
+        let report = Report::new(settings.report.as_deref(), settings.tier);
         if let Some(why) = (self.why_not)(settings) {
             report.story(&self.name, Outcome::NotRun, Duration::ZERO, Some(why))?;
             return Ok(Completion::ignored_with(why));
@@ -104,12 +132,13 @@ impl Story {
 
     fn on_stage(&self, runtime: &Runtime, settings: Arc<Settings>) -> anyhow::Result<()> {
         let stage = Stage::set_up(settings)?;
-        let telling = || runtime.block_on(async { timeout(self.limit, (self.tell)(&stage)).await });
+        let limit = patient(self.limit);
+        let telling = || runtime.block_on(async { timeout(limit, (self.tell)(&stage)).await });
         // A failed assertion ends the story alone; its hosts die while the stack unwinds. Nothing
         // that it may have left half done is looked at again but to be removed.
         let told = match catch_unwind(AssertUnwindSafe(telling)) {
             Ok(Ok(told)) => told,
-            Ok(Err(_)) => Err(anyhow!("not told within {:?}", self.limit)),
+            Ok(Err(_)) => Err(anyhow!("not told within {limit:?}")),
             Err(panic) => Err(anyhow!("{}", words(panic.as_ref()))),
         };
         let told = told.with_context(|| stage.logs());
@@ -135,19 +164,4 @@ pub fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::R
 fn words(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("panicked")
-}
-
-/// Tells the stories of this shard, one after another unless the caller asks for more threads.
-pub fn tell(stories: Vec<Story>) -> anyhow::Result<Conclusion> {
-    let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(1);
-    let settings = Settings::from_environment()?.map(Arc::new);
-    let shard = settings.as_ref().map_or(crate::Shard::WHOLE, |settings| settings.shard);
-    let trials = stories
-        .into_iter()
-        .enumerate()
-        .filter(|(position, _)| shard.holds(*position))
-        .map(|(_, story)| story.trial(settings.clone()))
-        .collect();
-    Ok(libtest_mimic::run(&arguments, trials))
 }

@@ -17,8 +17,15 @@ mod image;
 mod machine;
 mod switch;
 mod switchboard;
+mod trespass;
 
-pub use self::{driver::StubVmm, image::make_image, switch::Switch};
+/// The one program of a stub guest's machine, which has no jail.
+pub const PROGRAM: &str = driver::UNSHARE;
+
+pub use self::{driver::StubVmm, image::make_image, switch::Switch, trespass::trespass};
+
+/// The variable that names a file for what a daemon without privileges was not denied.
+pub const TRESPASS: &str = "KILN_STUB_TRESPASS";
 
 /// The variable that gives a daemon of stubs another budget of memory than its machine's, in MiB.
 pub const MEMORY: &str = "KILN_STUB_MEMORY";

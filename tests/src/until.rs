@@ -5,6 +5,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::time::{Instant, sleep};
 
+use crate::patience::patient;
+
 /// Asks again and again until there is an answer; `Err` when there was none within `limit`.
 ///
 /// The pauses grow to a tenth of a second: what comes soon is seen soon, and a machine that is
@@ -14,6 +16,7 @@ pub async fn until<T>(
     limit: Duration,
     mut ask: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
 ) -> anyhow::Result<T> {
+    let limit = patient(limit);
     let end = Instant::now() + limit;
     let mut pause = Duration::from_millis(2);
     loop {

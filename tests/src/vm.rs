@@ -1,35 +1,34 @@
 //! A VM without a daemon: for what the agent does, many commands to a boot.
 
 mod command;
+mod driver;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, ensure};
-use kiln_images::GuestImage;
 use kiln_vmm_manager::{
-    disk,
     guest::{self, Guest, GuestHello, Hello},
-    vmm::{
-        self, Accelerator, Disk, Machine, Qemu, QemuConfig, ShimConfig, StopLimits, VmExit, VmSpec,
-        Vmm as _,
-    },
+    vmm::{self, Machine, StopLimits, VmExit, VmSpec, Vmm, VmmIdentity},
 };
 
 pub use self::command::{Ended, Ran, VmCommand};
-use crate::{Settings, Stage, scratch::scratch as make_scratch};
+use crate::{Settings, Stage, patience::patient};
 
 const BOOT_LIMIT: Duration = Duration::from_secs(180);
 const HELLO_LIMIT: Duration = Duration::from_secs(60);
-const MEMORY_BYTES: u64 = 512 << 20;
-/// Small, so that it is soon full.
-const SCRATCH_BYTES: u64 = 64 << 20;
-
 /// Dropped, its processes are killed.
 #[derive(Debug)]
 pub struct Vm {
     pub hello: GuestHello,
     guest: Guest,
     machine: Box<dyn Machine>,
+    driver: Box<dyn Vmm>,
+    spec: VmSpec,
+    secret: [u8; 32],
     /// Of the VM's own: it may outlive the story that booted it.
     stage: Stage,
 }
@@ -38,21 +37,40 @@ impl Vm {
     /// Boots one virtual CPU to the agent's hello.
     pub async fn boot(settings: &Arc<Settings>) -> anyhow::Result<Self> {
         let stage = Stage::set_up(Arc::clone(settings))?;
-        let accelerator = stage.accelerator().await?;
-        let machine = create(settings, accelerator, stage.directory().join("vm")).await?;
+        let driver = driver::of(&stage).await?;
+        let spec = driver::spec(settings, stage.directory().join("vm")).await?;
+        let machine = driver.create(spec.clone()).await?;
         machine.boot().await?;
-        let socket = machine.vsock_socket().to_owned();
         let secret = guest::draw_secret()?;
-        let hello = Hello { hostname: "kiln-story".to_owned(), secret, limit: HELLO_LIMIT };
-        let greeted =
-            async { guest::connect(&socket, BOOT_LIMIT, &*machine).await?.hello(hello).await };
-        match greeted.await {
-            Ok((guest, hello)) => Ok(Self { hello, guest, machine, stage }),
-            Err(error) => {
-                let serial = machine.serial().await;
-                Err(error).with_context(|| format!("the guest does not answer{serial}"))
-            }
+        let (guest, hello) = greet(&*machine, secret).await?;
+        Ok(Self { hello, guest, machine, driver, spec, secret, stage })
+    }
+
+    /// Holds it still, writes it down, ends it, and goes on from what was written, in another
+    /// directory.
+    pub async fn moved(self) -> anyhow::Result<Self> {
+        let Self { hello, guest, machine, driver, spec, secret, stage } = self;
+        let snapshot = stage.directory().join("snapshot");
+        std::fs::create_dir(&snapshot)?;
+        machine.pause().await?;
+        machine.snapshot(&snapshot).await?;
+        machine.kill().await;
+        drop((guest, machine));
+        let directory = stage.directory().join("moved");
+        std::fs::rename(&spec.directory, &directory)?;
+        let here = |path: PathBuf| match path.strip_prefix(&spec.directory) {
+            Ok(name) => directory.join(name),
+            Err(_elsewhere) => path,
+        };
+        let mut moved = VmSpec { directory: directory.clone(), ..spec.clone() };
+        for disk in &mut moved.disks {
+            disk.path = here(std::mem::take(&mut disk.path));
         }
+        let machine = driver.restore(moved.clone(), &snapshot).await?;
+        machine.resume().await?;
+        // It knows us by the secret of its first hello.
+        let (guest, _again) = greet(&*machine, secret).await?;
+        Ok(Self { hello, guest, machine, driver, spec: moved, secret, stage })
     }
 
     pub fn command<A: Into<String>>(&self, argv: impl IntoIterator<Item = A>) -> VmCommand<'_> {
@@ -62,6 +80,15 @@ impl Vm {
     /// Runs a script with `sh`.
     pub async fn sh(&self, script: &str) -> anyhow::Result<Ran> {
         self.command(["sh", "-c", script]).run().await
+    }
+
+    pub fn identity(&self) -> &VmmIdentity {
+        self.driver.identity()
+    }
+
+    /// Its own, where its sockets and disks are.
+    pub fn directory(&self) -> &Path {
+        &self.spec.directory
     }
 
     pub fn guest(&self) -> &Guest {
@@ -90,7 +117,7 @@ impl Vm {
     }
 
     async fn has_powered_off(self) -> anyhow::Result<()> {
-        let exit = tokio::time::timeout(HELLO_LIMIT, self.machine.wait()).await;
+        let exit = tokio::time::timeout(patient(HELLO_LIMIT), self.machine.wait()).await;
         let serial = self.machine.serial().await;
         let exit = exit.with_context(|| format!("the VM goes on{serial}"))?;
         ensure!(exit.is_power_off(), "{exit}{serial}");
@@ -105,47 +132,24 @@ impl Vm {
     }
 
     async fn strike(self) -> anyhow::Result<()> {
-        let Self { hello: _, guest, machine, stage } = self;
+        let Self { hello: _, guest, machine, driver: _, spec, secret: _, stage } = self;
         drop((guest, machine));
         // The directory is its owner's to remove, and what the VM left in it with that.
-        std::fs::remove_dir_all(stage.directory().join("vm"))?;
+        std::fs::remove_dir_all(spec.directory)?;
         stage.strike().await
     }
 }
 
-async fn create(
-    settings: &Settings,
-    accelerator: Accelerator,
-    directory: PathBuf,
-) -> anyhow::Result<Box<dyn Machine>> {
-    let image = GuestImage::open(&settings.guest_image)?;
-    let config = QemuConfig {
-        qemu: "qemu-system-x86_64".into(),
-        vhost_device_vsock: settings.vhost_device_vsock.clone(),
-        accelerator,
-        shim: ShimConfig { program: settings.kilnd.with_file_name("kiln-shim") },
-    };
-    let qemu = Qemu::probe(config).await?;
-    std::fs::create_dir(&directory)?;
-    let scratch = directory.join("scratch");
-    make_scratch(&scratch, SCRATCH_BYTES).await?;
-    let disk =
-        |serial: &'static str, path, read_only| Disk { serial: serial.into(), path, read_only };
-    let spec = VmSpec {
-        name: "story".to_owned(),
-        instance: "story".to_owned(),
-        cid: 3,
-        cgroup: None,
-        directory,
-        cpus: 1,
-        memory_bytes: MEMORY_BYTES,
-        kernel: image.kernel.path,
-        initramfs: image.initramfs.path,
-        command_line: image.command_line,
-        disks: vec![
-            disk(disk::ROOT_SERIAL, image.root.path, true),
-            disk(disk::SCRATCH_SERIAL, scratch, false),
-        ],
-    };
-    Ok(qemu.create(spec).await?)
+async fn greet(machine: &dyn Machine, secret: [u8; 32]) -> anyhow::Result<(Guest, GuestHello)> {
+    let hello = Hello { hostname: "kiln-story".to_owned(), secret, limit: patient(HELLO_LIMIT) };
+    let socket = machine.vsock_socket();
+    let greeted =
+        async { guest::connect(socket, patient(BOOT_LIMIT), machine).await?.hello(hello).await };
+    match greeted.await {
+        Ok(greeted) => Ok(greeted),
+        Err(error) => {
+            let serial = machine.serial().await;
+            Err(error).with_context(|| format!("the guest does not answer{serial}"))
+        }
+    }
 }

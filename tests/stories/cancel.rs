@@ -7,8 +7,8 @@ use std::time::Duration;
 
 pub(crate) fn stories() -> Vec<Story> {
     stories![
-        ctrl_c_cancels_and_the_vm_is_gone,
-        ctrl_c_while_the_guest_boots,
+        ctrl_c_cancels_and_the_vm_is_gone.nested(),
+        ctrl_c_while_the_guest_boots.nested(),
         a_command_may_clean_up_and_one_that_will_not_go_is_killed,
         a_client_that_is_killed_leaves_the_job_running,
     ]

@@ -4,7 +4,7 @@ use kiln_tests::{Stage, Story, stories};
 
 pub(crate) fn stories() -> Vec<Story> {
     stories![
-        a_daemon_that_ends_takes_its_vms_along,
+        a_daemon_that_ends_takes_its_vms_along.nested(),
         one_home_has_one_daemon.virtual_cpus(0),
         a_daemon_without_root_says_so.virtual_cpus(0),
         emulation_is_never_chosen_silently.virtual_cpus(0),

@@ -4,7 +4,10 @@ use kiln_tests::{Stage, Story, stories};
 use serde_json::Value;
 
 pub(crate) fn stories() -> Vec<Story> {
-    stories![a_detached_job_is_waited_for_and_read_later, logs_are_followed_to_the_end]
+    stories![
+        a_detached_job_is_waited_for_and_read_later.nested(),
+        logs_are_followed_to_the_end.nested(),
+    ]
 }
 
 async fn a_detached_job_is_waited_for_and_read_later(stage: &Stage) -> anyhow::Result<()> {

@@ -16,7 +16,7 @@ use kiln_tests::{Host, Stage, Story, digest, noise, stories};
 
 pub(crate) fn stories() -> Vec<Story> {
     stories![
-        a_directory_with_odd_names_goes_in_and_comes_out,
+        a_directory_with_odd_names_goes_in_and_comes_out.nested(),
         the_same_with_a_stub,
         one_file_goes_in_and_comes_out,
         an_output_that_is_too_large_is_named,

@@ -7,10 +7,10 @@ use kiln_tests::{Stage, Story, stories};
 
 pub(crate) fn stories() -> Vec<Story> {
     stories![
-        a_command_that_takes_too_long_times_out,
-        a_memory_hog_is_out_of_memory,
+        a_command_that_takes_too_long_times_out.nested(),
+        a_memory_hog_is_out_of_memory.nested(),
         a_command_that_kills_itself_is_not_out_of_memory,
-        a_filled_disk_is_named,
+        a_filled_disk_is_named.nested(),
     ]
 }
 

@@ -6,19 +6,27 @@ use rustix::process::Signal;
 
 pub(crate) fn stories() -> Vec<Story> {
     stories![
-        a_vmm_that_is_killed_fails_its_job_alone,
+        a_vmm_that_is_killed_fails_its_job_alone.nested(),
         a_vmm_that_falls_silent_fails_its_job_alone,
         a_bridge_that_is_killed_fails_its_job_alone,
     ]
 }
 
 async fn a_vmm_that_is_killed_fails_its_job_alone(stage: &Stage) -> anyhow::Result<()> {
-    fails_alone(stage, "qemu-system", Signal::KILL).await
+    fails_alone(stage, emulator(stage), Signal::KILL).await
 }
 
 /// It is there and does nothing more, as when its host has no processor left for it.
 async fn a_vmm_that_falls_silent_fails_its_job_alone(stage: &Stage) -> anyhow::Result<()> {
-    fails_alone(stage, "qemu-system", Signal::STOP).await
+    fails_alone(stage, emulator(stage), Signal::STOP).await
+}
+
+/// What its program's name begins with.
+fn emulator(stage: &Stage) -> &str {
+    match &*stage.settings().vmm {
+        "qemu" => "qemu-system",
+        other => other,
+    }
 }
 
 async fn a_bridge_that_is_killed_fails_its_job_alone(stage: &Stage) -> anyhow::Result<()> {

@@ -4,18 +4,25 @@
 mod agent;
 mod boot;
 mod cancel;
+mod cgroups;
 mod daemon;
 mod detach;
 mod disks;
+mod doctor;
 mod golden;
+mod hogs;
 mod image;
 mod input;
+mod jail;
 mod limits;
 mod loss;
+mod machine;
+mod privileges;
 mod run;
 mod streams;
 mod survival;
 mod terminal;
+mod vsock;
 
 use std::process::ExitCode;
 
@@ -30,12 +37,19 @@ fn main() -> anyhow::Result<ExitCode> {
         terminal::stories(),
         input::stories(),
         daemon::stories(),
+        privileges::stories(),
+        doctor::stories(),
         survival::stories(),
         image::stories(),
         loss::stories(),
         golden::stories(),
+        hogs::stories(),
         agent::stories(),
         boot::stories(),
+        machine::stories(),
+        jail::stories(),
+        cgroups::stories(),
+        vsock::stories(),
     ];
     let told = kiln_tests::tell(stories.concat())?;
     agent::close()?;

@@ -14,10 +14,10 @@ const LINES: usize = 1000;
 
 pub(crate) fn stories() -> Vec<Story> {
     stories![
-        stdin_arrives_intact,
+        stdin_arrives_intact.nested(),
         a_quarter_of_a_gibibyte_arrives_intact.limit(Duration::from_secs(900)),
         a_client_who_does_not_read_holds_the_command_back,
-        the_two_streams_stay_apart,
+        the_two_streams_stay_apart.nested(),
         a_reader_who_is_gone_ends_the_job,
     ]
 }

@@ -6,7 +6,7 @@ pub(crate) fn stories() -> Vec<Story> {
     stories![
         a_terminal_is_one_in_a_guest,
         a_terminal_is_one_in_a_stub,
-        a_shell_sees_the_running_job_and_leaves_it_alone,
+        a_shell_sees_the_running_job_and_leaves_it_alone.nested(),
         a_shell_into_a_stub,
     ]
 }

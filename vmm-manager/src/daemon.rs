@@ -1,7 +1,8 @@
 //! The daemon: everything put together, from start to shutdown.
 //!
 //! ```text
-//! home ─▶ image ─▶ VMM ─▶ slot ─▶ store ─▶ sources ─▶ reconciler ─▶ scheduler ─▶ socket ─▶ ready
+//! claim: home ─▶ image ─▶ slot ─▶ helper ─▶ no privileges
+//! run: VMM ─▶ store ─▶ sources ─▶ reconciler ─▶ scheduler ─▶ socket ─▶ ready
 //!
 //! ready ──SIGTERM──▶ draining ── every running job has ended, or the limit is over ──▶ left
 //!   └─────SIGINT───▶ ending: running jobs are ended, and all is given back ──▶ left
@@ -13,18 +14,19 @@
 //! *Ending* is for who takes the host's VMs down with the daemon: running jobs fail honestly, and
 //! queued ones wait for the next kilnd.
 
-mod choose;
+pub(crate) mod choose;
+mod claim;
 mod host;
 mod serve;
 mod signals;
 mod socket;
+pub(crate) mod user;
 
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use kiln_images::GuestImage;
 use tokio::{
     task::{JoinSet, spawn_blocking},
     time::sleep,
@@ -32,20 +34,22 @@ use tokio::{
 
 use self::socket::ListeningSocket;
 pub use self::{
+    claim::{ClaimError, Claimed, claim},
     host::HostError,
     signals::{Shutdown, Stop},
+    user::UserError,
 };
 use crate::{
     api::{HostApi, HostApiParts, JobApi, JobApiParts},
     config::{Config, RetentionConfig},
-    home::Home,
+    host::helper,
     lifecycle::Host,
     notify::Notifier,
     reconcile,
     retention::{KeptJobs, Retention, RetentionLimits},
     scheduler::{Budget, Runner, Scheduler},
     store::Store,
-    vmm::Vmm,
+    vmm::{JailState, Vmm},
 };
 
 /// For what waits in the store's writer to be on the disk before the daemon goes.
@@ -57,33 +61,25 @@ const SOURCES_PERIOD: Duration = Duration::from_secs(60);
 
 /// Runs with the driver that the configuration chooses, until `shutdown` says so. What runs on then,
 /// or after an error, must not be dropped: whoever calls this exits with its runtime as it is.
-pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
-    let home = Home::open(&config.home)?;
-    let image = opened(&config).await?;
-    let vmm = choose::vmm(&config, &home, &image).await?;
-    run_in(home, config, image, Box::new(vmm), shutdown).await
+pub async fn run(claimed: Claimed, shutdown: Shutdown) -> anyhow::Result<()> {
+    let vmm = choose::vmm(&claimed.config, &claimed.home, &claimed.image).await?;
+    run_with(claimed, vmm, shutdown).await
 }
 
 /// Runs with a driver that somebody else brings.
-pub async fn run_with(config: Config, vmm: Box<dyn Vmm>, shutdown: Shutdown) -> anyhow::Result<()> {
-    let home = Home::open(&config.home)?;
-    let image = opened(&config).await?;
-    run_in(home, config, image, vmm, shutdown).await
-}
-
-async fn run_in(
-    home: Home,
-    config: Config,
-    image: GuestImage,
+pub async fn run_with(
+    claimed: Claimed,
     vmm: Box<dyn Vmm>,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
+    let Claimed { config, home, image, slot } = claimed;
     let notifier = Notifier::from_environment()?;
     let identity = vmm.identity().clone();
     let instance = home.instance().to_owned();
     let (store, alive) = Store::open(&home.store_directory())?;
-    let (host, total) = host::take(home, &config, image, vmm, &alive)?;
+    let (host, total) = host::take(home, &config, image, slot, vmm, &alive)?;
     reconcile::report(reconcile::sweep(&host, &store).await);
+    let jail = JailState::expected(host.vm_users.is_some());
     let runner: Arc<dyn Runner> = Arc::new(Arc::clone(&host));
     let recovered = alive.len();
     let mut released = JoinSet::new();
@@ -101,10 +97,12 @@ async fn run_in(
     while released.join_next().await.is_some() {}
     let scheduler = Scheduler::start(runner, Arc::clone(&store), total, config.max_queued, alive);
     let scheduler = Arc::new(scheduler.with_most_cpus(config.host_cpus));
-    let (socket, listener) = ListeningSocket::bind(&config.socket)?;
+    let bound = ListeningSocket::bind(&config.socket);
+    let (socket, listener) = bound.inspect_err(|_| release_cgroups(&host))?;
     tracing::info!(
         instance,
         recovered,
+        uid = rustix::process::getuid().as_raw(),
         socket = %config.socket.display(),
         vmm = identity.name,
         version = identity.version,
@@ -121,8 +119,12 @@ async fn run_in(
         jobs: host.home.jobs_directory(),
         most_output_bytes: limits.output_bytes,
     });
-    let itself =
-        HostApi::new(HostApiParts { instance, vmm: identity, scheduler: Arc::clone(&scheduler) });
+    let itself = HostApi::new(HostApiParts {
+        instance,
+        vmm: identity,
+        jail,
+        scheduler: Arc::clone(&scheduler),
+    });
     let server = serve::Server { listener, jobs, itself, drain_limit: config.drain_limit };
     let kept = KeptJobs::new(Arc::clone(&store), host.outputs.clone(), host.home.jobs_directory());
     let retention = Retention::new(Arc::new(kept), limits);
@@ -132,18 +134,25 @@ async fn run_in(
         () = retention.run(RETENTION_PERIOD) => Ok(()),
         () = forget_sources(&host) => Ok(()),
         () = notifier.signs_of_life() => Ok(()),
+        // The next kilnd starts another one, and takes up what runs.
+        () = helper::lost() => Err(anyhow::anyhow!("the helper has ended, and kilnd cannot go on")),
     };
     // The record of what was done last, whatever ended us.
     if let Err(error) = store.close(CLOSING).await {
         tracing::error!(%error, "kilnd goes before everything is written down");
     }
     socket.release();
-    if let Some(cgroups) = &host.cgroups {
-        cgroups.release();
-    }
+    release_cgroups(&host);
     stopped?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The home's own; the kernel keeps those in which VMs are.
+fn release_cgroups(host: &Host) {
+    if let Some(cgroups) = &host.cgroups {
+        cgroups.release();
+    }
 }
 
 /// What is kept of jobs that have ended.
@@ -169,11 +178,4 @@ async fn forget_sources(host: &Host) {
             Err(error) => tracing::error!(%error, "unused sources could not be forgotten"),
         }
     }
-}
-
-/// The guest image, found to be what its manifest says: a root that was altered is not booted.
-async fn opened(config: &Config) -> anyhow::Result<GuestImage> {
-    let image = GuestImage::open(&config.guest_image)?;
-    let verify = move || image.verify().map(|()| image);
-    Ok(spawn_blocking(verify).await??)
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! connect ──▶ Connection ──hello──▶ Guest ──exec──▶ (ExecInput, ExecOutput)
 //!                                     ├──unpack, pack──▶ DiskEnd
+//!                                     ├──online──▶ Online
 //!                                     └──shut_down
 //! ```
 //!
@@ -32,6 +33,7 @@ mod exec;
 mod frames;
 mod hello;
 mod of_job;
+mod online;
 mod order;
 mod said;
 mod session;
@@ -47,6 +49,7 @@ pub use self::{
     event::{DiskFull, ExecEvent, ExecExit, ExecStatus, RefusalReason},
     exec::{ExecInput, ExecOutput},
     hello::{BootStep, GuestHello, Hello, draw_secret},
+    online::Online,
     session::Guest,
 };
 

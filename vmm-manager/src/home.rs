@@ -3,7 +3,7 @@
 //! ```text
 //! lock          held for as long as the daemon lives
 //! instance      the id that every host-visible name of this home carries
-//! kvm.json      what was found out about KVM
+//! probes.json   which VMMs were found to run guests here
 //! store/        the jobs' records
 //! vms/JOB/      sockets and disks of a VM: gone with it, whoever made it
 //! jobs/JOB/     the log and the outputs of a job: gone with its record
@@ -12,6 +12,8 @@
 //!
 //! A daemon that died may have left machines that run on: nothing is cleared here. Who comes next
 //! takes up what its records name and removes the rest (see `reconcile`).
+
+mod give;
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -22,12 +24,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kiln_shim::privileges::Keeper;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::job::JobId;
 
 /// `sun_path` holds 108 bytes with its end, and the longest name below a VM's directory must fit.
-const MAX_PATH_BYTES: usize = 107 - "/vms//".len() - 26 - "vhost-user.sock".len();
+pub(crate) const MAX_PATH_BYTES: usize = 107 - "/vms//".len() - 26 - "vhost-user.sock".len();
 
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -55,6 +58,15 @@ pub struct Home {
 }
 
 impl Home {
+    /// Makes the home at `path` the keeper's, who opens it then. As root.
+    pub(crate) fn give(path: &Path, keeper: Keeper) -> Result<(), HomeError> {
+        let failed = |source| HomeError::Io { path: path.display().to_string(), source };
+        if path.is_dir() && is_foreign(path).map_err(failed)? {
+            return Err(HomeError::Foreign { path: path.display().to_string() });
+        }
+        give::give(path, keeper).map_err(failed)
+    }
+
     /// Takes the home for this process.
     pub fn open(path: &Path) -> Result<Self, HomeError> {
         let failed = |path: &Path| {

@@ -6,6 +6,7 @@ pub mod config;
 pub mod daemon;
 mod digest;
 pub mod disk;
+pub mod doctor;
 pub mod fault;
 pub mod guest;
 pub mod home;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kiln_images::GuestImage;
+use kiln_jail::JailUser;
 
 use crate::{
     disk::{self, Disks},
@@ -19,6 +20,8 @@ pub struct Parts<'a> {
     pub instance: &'a str,
     pub directory: &'a Path,
     pub cid: u32,
+    /// The VM's own, where kilnd may give it one.
+    pub user: Option<JailUser>,
     pub cgroup: Option<Cgroup>,
     pub cpus: u32,
     pub memory_bytes: u64,
@@ -46,6 +49,7 @@ pub fn spec(image: &GuestImage, parts: Parts<'_>) -> VmSpec {
         instance: parts.instance.to_owned(),
         directory: parts.directory.to_owned(),
         cid: parts.cid,
+        user: parts.user,
         cgroup: parts.cgroup,
         cpus: parts.cpus,
         memory_bytes: parts.memory_bytes,

@@ -12,7 +12,7 @@
 //! one that its directory's record names, by boot, number and start time, or it is not touched.
 //! What can't be removed now is tried again.
 
-use std::{collections::BTreeSet, convert::Infallible, io, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, convert::Infallible, io, sync::Arc, time::Duration};
 
 use tokio::{
     task::{JoinError, JoinSet, spawn_blocking},
@@ -20,6 +20,7 @@ use tokio::{
 };
 
 use crate::{
+    host::remove_vm,
     job::JobId,
     lifecycle::{CGROUP_LIMIT, Host},
     store::{Store, StoreError},
@@ -142,7 +143,7 @@ pub(crate) async fn clear_vm(host: &Host, name: &str) -> bool {
     let instance = host.home.instance();
     if directory.symlink_metadata().is_ok_and(|data| !data.is_dir()) {
         // No machine lives in what is no directory.
-        return remove(&directory).is_ok();
+        return remove_vm(&directory).is_ok();
     }
     match vmm::reap(&directory, instance).await {
         Ok(Reaped::Nothing | Reaped::Ended) => {}
@@ -163,24 +164,10 @@ pub(crate) async fn clear_vm(host: &Host, name: &str) -> bool {
         return false;
     }
     let path = directory.clone();
-    let removed = spawn_blocking(move || remove(&path)).await.map_err(io::Error::other);
+    let removed = spawn_blocking(move || remove_vm(&path)).await.map_err(io::Error::other);
     if let Err(error) = removed.and_then(|removed| removed) {
         tracing::error!(path = %directory.display(), %error, "the directory of a VM is left behind");
         return false;
     }
     true
-}
-
-/// Whatever it is; a link is removed and not followed.
-fn remove(path: &Path) -> io::Result<()> {
-    let gone = |result: io::Result<()>| match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    };
-    match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(data) if data.is_dir() => gone(std::fs::remove_dir_all(path)),
-        Ok(_) => gone(std::fs::remove_file(path)),
-    }
 }

@@ -23,29 +23,40 @@
 
 mod adopt;
 pub mod behaviour;
+mod cloud_hypervisor;
 mod exit;
+mod jail_state;
+mod jailed;
+pub mod null_guest;
+mod pair;
 mod probe;
-pub mod process;
 mod qemu;
 mod reap;
 mod serial;
 mod spec;
 mod stop;
 pub mod supervisor;
-mod tail;
+mod words;
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use async_trait::async_trait;
 
+pub(crate) use self::probe::described;
 pub use self::{
     adopt::AdoptError,
+    cloud_hypervisor::{CloudHypervisor, CloudHypervisorConfig},
     exit::VmExit,
-    probe::{PROBE_LIMIT, ProbeKey, ProbeVerdict, probe_kvm},
+    jail_state::JailState,
+    jailed::{Jailed, JailedError},
+    pair::Pair,
+    probe::{
+        Hindrance, ProbeKey, ProbeVerdict, Verdicts, kvm_opens, probe, probe_limit, probe_null,
+    },
     qemu::{Accelerator, Qemu, QemuConfig, bridge_attached},
     reap::{ReapError, Reaped, reap},
     serial::SerialTail,
-    spec::{Disk, VmSpec},
+    spec::{Disk, Network, Size, VmSpec},
     stop::{StopLimits, stop},
     supervisor::ShimConfig,
 };
@@ -54,7 +65,7 @@ use crate::host::cgroup::CgroupUsage;
 /// What a driver is, as it stands in each job's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VmmIdentity {
-    /// `qemu`, later `cloud-hypervisor`.
+    /// `cloud-hypervisor` or `qemu`.
     pub name: &'static str,
     /// As the binary itself says.
     pub version: String,
@@ -79,6 +90,13 @@ pub trait Vmm: std::fmt::Debug + Send + Sync {
     /// Safe: the machine runs on, and can be adopted again.
     async fn adopt(&self, directory: &Path, instance: &str)
     -> Result<Box<dyn Machine>, AdoptError>;
+
+    /// Makes a machine that goes on where [`Machine::snapshot`] took `from`: paused, with the disks,
+    /// the sockets and the user of `spec`.
+    async fn restore(&self, spec: VmSpec, from: &Path) -> Result<Box<dyn Machine>, VmmError> {
+        let _ = (spec, from);
+        Err(unsupported("restore", self.identity().name))
+    }
 
     /// What the machine's processes need at most beside the guest's own memory: its cgroup's limit
     /// is the sum of both.
@@ -110,6 +128,55 @@ pub trait Machine: std::fmt::Debug + Send + Sync {
     /// SIGKILL to every process of the machine, and reaps them.
     async fn kill(&self) -> VmExit;
 
+    /// Holds the guest still.
+    async fn pause(&self) -> Result<(), VmmError> {
+        Err(unsupported("pause", self.name()))
+    }
+
+    /// Lets a guest that was held still go on.
+    async fn resume(&self) -> Result<(), VmmError> {
+        Err(unsupported("resume", self.name()))
+    }
+
+    /// Gives a running machine more, within what it was made for; the guest has to take it up
+    /// (`guest::Session::online`).
+    async fn resize(&self, size: Size) -> Result<(), VmmError> {
+        let _ = size;
+        Err(unsupported("resize", self.name()))
+    }
+
+    /// Plugs in a disk, which the guest finds by its serial.
+    async fn add_disk(&self, disk: Disk) -> Result<(), VmmError> {
+        let _ = disk;
+        Err(unsupported("add-disk", self.name()))
+    }
+
+    /// Plugs in a network: between create and boot, or later.
+    async fn add_network(&self, network: Network) -> Result<(), VmmError> {
+        let _ = network;
+        Err(unsupported("add-network", self.name()))
+    }
+
+    /// Takes out a disk by its serial, or a network by its id; done when the guest has let go.
+    async fn remove_device(&self, id: &str) -> Result<(), VmmError> {
+        let _ = id;
+        Err(unsupported("remove-device", self.name()))
+    }
+
+    /// Writes a paused machine into `to`, an empty directory.
+    async fn snapshot(&self, to: &Path) -> Result<(), VmmError> {
+        let _ = to;
+        Err(unsupported("snapshot", self.name()))
+    }
+
+    /// What its devices have done so far, as the VMM counts: `disk0.read_bytes` and the like.
+    async fn counters(&self) -> Result<BTreeMap<String, u64>, VmmError> {
+        Err(unsupported("counters", self.name()))
+    }
+
+    /// Of its driver.
+    fn name(&self) -> &'static str;
+
     /// The unix socket of the vsock bridge: `CONNECT <port>\n` is answered by `OK <n>\n`.
     fn vsock_socket(&self) -> &Path;
 
@@ -128,6 +195,11 @@ pub trait Machine: std::fmt::Debug + Send + Sync {
     /// number. Empty where there are none.
     fn processes(&self) -> Vec<u32> {
         Vec::new()
+    }
+
+    /// How well its programs are shut in; `None` where it has none.
+    fn jail(&self) -> Option<JailState> {
+        None
     }
 
     /// What its processes have used so far, and still to be asked when they are gone; `None` where
@@ -152,6 +224,10 @@ pub enum MachineStatus {
     Unresponsive,
 }
 
+fn unsupported(command: &'static str, vmm: &'static str) -> VmmError {
+    VmmError::Unsupported { command, vmm }
+}
+
 /// Why a driver could not do as it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum VmmError {
@@ -159,6 +235,8 @@ pub enum VmmError {
     Spawn { program: String, source: std::io::Error },
     #[error("{program} did not show {what} within {limit:?}{stderr}")]
     NotReady { program: String, what: &'static str, limit: std::time::Duration, stderr: String },
+    #[error(transparent)]
+    Jailed(#[from] JailedError),
     #[error("the machine is gone: {0}")]
     Gone(VmExit),
     #[error("{command} was refused: {reason}")]
@@ -166,7 +244,13 @@ pub enum VmmError {
     #[error("{command} had no answer within {limit:?}")]
     Timeout { command: &'static str, limit: std::time::Duration },
     #[error("the machine runs with {field} = {actual}, not {asked} as asked")]
-    ReadBack { field: &'static str, asked: String, actual: String },
+    ReadBack { field: String, asked: String, actual: String },
+    #[error("{command} is not supported by {vmm}")]
+    Unsupported { command: &'static str, vmm: &'static str },
+    #[error("the disk {serial} looks like {what} to {vmm}, which does not take it for raw")]
+    Disk { serial: String, what: &'static str, vmm: &'static str },
+    #[error("{program} is version {version}; Kiln needs {least} or later")]
+    Version { program: String, version: String, least: String },
     #[error("the socket path {path} is longer than {limit} bytes; choose a shorter home")]
     SocketPath { path: std::path::PathBuf, limit: usize },
     #[error("{what} cannot be used")]

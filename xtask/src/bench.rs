@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: the benches, in release builds.
 
 use crate::{
-    arguments::ImageOptions, binaries::Binaries, guest_image, program, say, setup, test::stories,
-    workspace,
+    arguments::ImageOptions, binaries::Binaries, guest_image, program, say, setup,
+    temporary::TemporaryDirectory, test::stories, workspace,
 };
 
 pub(crate) fn bench(name: Option<&str>) -> anyhow::Result<()> {
@@ -12,6 +12,8 @@ pub(crate) fn bench(name: Option<&str>) -> anyhow::Result<()> {
     let binaries =
         Binaries::build(cargo.args(["build", "--workspace", "--bins", "--lib", "--release"]))?;
     let image = guest_image::build(&binaries, &ImageOptions::default())?;
+    let directory = TemporaryDirectory::new("b")?;
+    let tools = tools.within_reach(directory.path())?;
     let mut bench = workspace::cargo();
     bench.args(["bench", "--package", "kiln-tests"]);
     match name {

@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::program;
 
+/// The tests that are run by others than cargo.
+const TESTS: [&str; 2] = ["stories", "machines"];
+
 /// The executables of one `cargo build` and the libraries that a program loads, by name.
 #[derive(Debug)]
 pub(crate) struct Binaries(BTreeMap<String, PathBuf>);
@@ -31,14 +34,15 @@ impl Binaries {
 /// The name and path of an executable that cargo tells about in one line of JSON.
 ///
 /// Of a program cargo tells twice, of itself and of its unit tests; the program is what is meant,
-/// and not an integration test of the same name either. The stories are nothing but a test.
+/// and not an integration test of the same name either. A few that others run are nothing but
+/// tests.
 fn executable(line: &str) -> Option<(String, PathBuf)> {
     let message: Value = serde_json::from_str(line).ok()?;
     let path = message["executable"].as_str()?;
     let target = &message["target"];
     let name = target["name"].as_str()?;
     let is_test = message["profile"]["test"] == true || target["kind"][0] == "test";
-    (!is_test || name == "stories").then_some((name.to_owned(), path.into()))
+    (!is_test || TESTS.contains(&name)).then_some((name.to_owned(), path.into()))
 }
 
 /// The name and path of a shared library that programs load at run time.

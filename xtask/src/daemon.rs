@@ -30,6 +30,7 @@ impl Daemon {
     /// Starts it and waits until it listens.
     pub(crate) fn start(kilnd: &Path, image: &Path, tools: &Tools) -> anyhow::Result<Self> {
         let directory = TemporaryDirectory::new("demo")?;
+        let tools = tools.within_reach(directory.path())?;
         let log = File::create(log_file(directory.path())).context("the daemon's log")?;
         let mut command = privileges::as_root(kilnd);
         command
@@ -41,6 +42,7 @@ impl Daemon {
             .arg(image)
             .arg("--vhost-device-vsock")
             .arg(&tools.vhost_device_vsock)
+            .args(["--user", &privileges::ordinary_user().to_string()])
             .args(["--accelerator", "auto", "--allow-emulation"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())

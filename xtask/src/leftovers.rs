@@ -11,12 +11,15 @@ use std::{collections::BTreeSet, fs, path::Path};
 pub(crate) struct Leftovers {
     mark: String,
     named_before: BTreeSet<String>,
+    /// The tools that the run was given.
+    files_before: Vec<String>,
 }
 
 impl Leftovers {
     /// For a run whose temporary directory is `directory`.
     pub(crate) fn before(directory: &Path) -> Self {
-        Self { mark: directory.display().to_string(), named_before: named() }
+        let mark = directory.display().to_string();
+        Self { named_before: named(), files_before: entries(&mark), mark }
     }
 
     /// What the run left, a line for each thing.
@@ -30,7 +33,8 @@ impl Leftovers {
         let mut found = processes(mark);
         found.extend(lines("/proc/self/mounts", "mount"));
         found.extend(lines("/proc/net/unix", "socket"));
-        found.extend(entries(mark).into_iter().map(|name| format!("file: {mark}/{name}")));
+        let files = entries(mark).into_iter().filter(|name| !self.files_before.contains(name));
+        found.extend(files.map(|name| format!("file: {mark}/{name}")));
         found.extend(named().difference(&self.named_before).cloned());
         found
     }
@@ -90,6 +94,7 @@ mod tests {
     #[test]
     fn a_file_and_a_process_are_seen_and_their_absence_too() {
         let directory = TemporaryDirectory::new("leftovers").unwrap();
+        fs::write(directory.path().join("tool"), "").unwrap();
         let leftovers = Leftovers::before(directory.path());
         fs::write(directory.path().join("file"), "").unwrap();
         let mut sleep = program::command("sleep", ["60"]);

@@ -10,14 +10,15 @@ use anyhow::Context as _;
 
 use crate::{privileges, program};
 
-/// Private, with a short name: paths of sockets below it hold no more than 107 bytes.
+/// Others may go through it to what they are told of, as kilnd does, whose home is in it, and read
+/// nothing. Its name is short: paths of sockets below it hold no more than 107 bytes.
 #[derive(Debug)]
 pub(crate) struct TemporaryDirectory(PathBuf);
 
 impl TemporaryDirectory {
     pub(crate) fn new(purpose: &str) -> anyhow::Result<Self> {
         let path = std::env::temp_dir().join(format!("kiln-{purpose}-{}", std::process::id()));
-        let made = fs::DirBuilder::new().mode(0o700).create(&path);
+        let made = fs::DirBuilder::new().mode(0o711).create(&path);
         made.with_context(|| format!("making {}", path.display()))?;
         Ok(Self(path))
     }

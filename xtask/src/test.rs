@@ -1,11 +1,16 @@
-//! `cargo xtask test`: the crates' own tests, then the stories in real VMs.
+//! `cargo xtask test`: the crates' own tests, then the stories in real VMs, in four tiers.
 
 mod counts;
 mod report;
 pub(crate) mod stories;
+mod tiers;
 mod unit;
 
-use self::{counts::Counts, report::StoryReport};
+use self::{
+    counts::Counts,
+    report::StoryReport,
+    tiers::{Summary, Tier},
+};
 use crate::{
     arguments::{ImageOptions, TestOptions},
     binaries::Binaries,
@@ -27,24 +32,34 @@ pub(crate) fn test(options: &TestOptions) -> anyhow::Result<bool> {
     let image = guest_image::build(&binaries, &ImageOptions::default())?;
 
     let directory = TemporaryDirectory::new("t")?;
+    // Of its own: what lies in the other one at the end was left there.
+    let reach = TemporaryDirectory::new("b")?;
+    let tools = tools.within_reach(reach.path())?;
     let leftovers = Leftovers::before(directory.path());
-    let mut counts = unit::run(options, &image, &tools, directory.path())?;
-    let (told, report) = stories::run(options, &binaries, &image, &tools, directory.path())?;
-    counts += told;
+    let unit::Told { own, null, missing } = unit::run(options, &image, &tools, directory.path())?;
+    let report = stories::run(options, &binaries, &image, &tools, directory.path())?;
+    let mut summary = Summary::default();
+    summary.add(Tier::Own, own, None);
+    summary.add(Tier::Null, null, missing.as_deref());
+    for tier in [Tier::Stories, Tier::Nested] {
+        summary.add(tier, report.counts(tier), report.missing(tier));
+    }
 
-    summarize(options, &report);
+    show!("\nstories, in seconds:\n{report}");
+    show!("\ntiers:\n{summary}");
+    say_what_was_left_out(options);
+    let mut counts = summary.together();
     for leftover in leftovers.after() {
         show!("left behind: {leftover}");
         counts.failed += 1;
     }
-    drop(directory);
+    drop((directory, reach));
     interrupt::check()?;
     show!("{counts}");
     Ok(counts.is_success())
 }
 
-fn summarize(options: &TestOptions, report: &StoryReport) {
-    show!("\nstories, in seconds:\n{report}");
+fn say_what_was_left_out(options: &TestOptions) {
     if let Some(shard) = &options.shard {
         show!("not run: the stories of the other shards, for this is {shard}");
     }

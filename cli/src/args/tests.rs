@@ -70,3 +70,27 @@ fn the_socket_may_stand_anywhere_before_the_command() {
         assert_eq!(Cli::try_parse_from(arguments).unwrap().socket, PathBuf::from("/s"));
     }
 }
+
+#[test]
+fn the_doctor_passes_on_what_is_kilnds() {
+    let doctor = |arguments: &[&str]| {
+        let arguments = ["kiln", "doctor"].iter().chain(arguments);
+        match Cli::try_parse_from(arguments).unwrap().command {
+            Command::Doctor(arguments) => arguments,
+            other => panic!("not a doctor: {other:?}"),
+        }
+    };
+    let check = |arguments: &[&str], json: bool, flags: &[&str]| {
+        let found = doctor(arguments);
+        assert_eq!((found.json, found.kilnd), (json, None), "{arguments:?}");
+        assert_eq!(found.flags, flags, "{arguments:?}");
+    };
+    check(&[], false, &[]);
+    check(&["--json"], true, &[]);
+    check(&["--home", "/x", "--json"], false, &["--home", "/x", "--json"]);
+    check(&["--json", "--again", "--home", "/x"], true, &["--again", "--home", "/x"]);
+    check(&["--vmm=qemu", "--socket", "/s"], false, &["--vmm=qemu", "--socket", "/s"]);
+    let named = doctor(&["--kilnd", "/k", "--home", "/x"]);
+    assert_eq!(named.kilnd.as_deref(), Some(std::path::Path::new("/k")));
+    assert_eq!(named.flags, ["--home", "/x"]);
+}

@@ -3,6 +3,8 @@
 use kiln_proto::v1;
 use serde::Serialize;
 
+use super::Jail;
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Host {
     pub(crate) version: String,
@@ -10,6 +12,8 @@ pub(crate) struct Host {
     pub(crate) vmm: String,
     pub(crate) vmm_version: String,
     pub(crate) accelerator: String,
+    /// `None` where kilnd does not tell.
+    pub(crate) jail: Option<Jail>,
     pub(crate) total: Budget,
     pub(crate) in_use: Budget,
     pub(crate) queued: u32,
@@ -38,6 +42,7 @@ impl From<v1::GetHostResponse> for Host {
             queued,
             running,
             draining,
+            jail,
         } = wire;
         Self {
             version,
@@ -45,6 +50,7 @@ impl From<v1::GetHostResponse> for Host {
             vmm,
             vmm_version,
             accelerator,
+            jail: jail.map(Jail::from),
             total: total.map(Budget::from).unwrap_or_default(),
             in_use: in_use.map(Budget::from).unwrap_or_default(),
             queued,

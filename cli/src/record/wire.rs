@@ -7,7 +7,8 @@ mod time;
 use kiln_proto::v1;
 
 use super::{
-    Exec, Exit, Failure, FailureClass, Job, Log, Machine, Phase, PhaseTime, Spec, State, Usage,
+    Exec, Exit, Failure, FailureClass, Jail, Job, Log, Machine, Phase, PhaseTime, Spec, State,
+    Usage,
 };
 use crate::exit_code;
 
@@ -162,17 +163,25 @@ impl From<v1::Machine> for Machine {
             initramfs_digest,
             root_digest,
             agent_version,
+            jail,
         } = wire;
         Self {
             vmm,
             vmm_version,
             accelerator,
+            jail: jail.map(Jail::from),
             kernel_release,
             kernel_digest,
             initramfs_digest,
             root_digest,
             agent_version,
         }
+    }
+}
+
+impl From<v1::Jail> for Jail {
+    fn from(v1::Jail { full, missing }: v1::Jail) -> Self {
+        Self { full, missing }
     }
 }
 

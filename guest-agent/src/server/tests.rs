@@ -3,7 +3,7 @@
 
 use hyper_util::rt::TokioIo;
 use kiln_proto::agent::v1::{
-    ExecRequest, HelloRequest, ShutdownRequest, agent_client::AgentClient,
+    ExecRequest, HelloRequest, OnlineRequest, ShutdownRequest, agent_client::AgentClient,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tonic::{
@@ -86,6 +86,8 @@ async fn nothing_comes_before_hello() {
     let mut client = client().await;
     let requests = tokio_stream::iter([ExecRequest::default()]);
     assert_eq!(client.exec(requests).await.unwrap_err().code(), Code::FailedPrecondition);
+    let refused = client.online(OnlineRequest {}).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
     let refused = client.shutdown(ShutdownRequest {}).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
 }

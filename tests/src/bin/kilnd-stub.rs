@@ -46,17 +46,22 @@ fn main() -> anyhow::Result<()> {
         let mebibytes: u64 = mebibytes.parse().context(stub::MEMORY)?;
         config.budget.memory_bytes = mebibytes.saturating_mul(1 << 20);
     }
+    let home = config.home.clone();
+    let claimed = daemon::claim(config, vec![stub::PROGRAM.into()])?;
+    if let Some(report) = std::env::var_os(stub::TRESPASS) {
+        std::fs::write(report, stub::trespass(&home))?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // Never dropped, as kilnd's.
     let runtime = ManuallyDrop::new(runtime);
     runtime.block_on(async {
         let shutdown = Shutdown::on_signals()?;
         match driver {
-            Driver::Qemu => daemon::run(config, shutdown).await,
+            Driver::Qemu => daemon::run(claimed, shutdown).await,
             Driver::Stub => {
                 let switches = switches.context("--switches says where the switches are")?;
                 let vmm = StubVmm::beside_this_program(&switches)?;
-                daemon::run_with(config, Box::new(vmm), shutdown).await
+                daemon::run_with(claimed, Box::new(vmm), shutdown).await
             }
         }
     })

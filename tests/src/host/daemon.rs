@@ -15,6 +15,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::patience::patient;
+
 /// Killed when it is dropped.
 #[derive(Debug)]
 pub(super) struct Daemon {
@@ -73,6 +75,7 @@ impl Daemon {
     }
 
     pub(super) async fn ended(&mut self, limit: Duration) -> anyhow::Result<ExitStatus> {
+        let limit = patient(limit);
         let ended = timeout(limit, self.child.wait()).await;
         Ok(ended.with_context(|| format!("kilnd did not end within {limit:?}"))??)
     }

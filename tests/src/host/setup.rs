@@ -12,8 +12,8 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use kiln_faults::Plan;
 
-use super::{Daemon, FAULT_NOTE, Host};
-use crate::{Stage, stub, until};
+use super::{Daemon, FAULT_NOTE, Host, USER, believed::believed};
+use crate::{Stage, Tier, digest, stub, until};
 
 /// A tebibyte.
 const DISK_MEBIBYTES: &str = "1048576";
@@ -39,6 +39,7 @@ pub struct HostSetup<'a> {
     user: Option<&'static str>,
     emulation_allowed: bool,
     accelerator: Option<&'static str>,
+    vmm: Option<&'static str>,
     arguments: Vec<String>,
     environment: Vec<(String, OsString)>,
 }
@@ -57,6 +58,7 @@ impl<'a> HostSetup<'a> {
             user: None,
             emulation_allowed: true,
             accelerator: None,
+            vmm: None,
             arguments: Vec::new(),
             environment: Vec::new(),
         }
@@ -95,6 +97,12 @@ impl<'a> HostSetup<'a> {
         Self { accelerator: Some(name), ..self }
     }
 
+    /// Another VMM than this run's.
+    #[must_use]
+    pub fn vmm(self, name: &'static str) -> Self {
+        Self { vmm: Some(name), ..self }
+    }
+
     /// A flag of kilnd's and its value.
     #[must_use]
     pub fn flag(mut self, name: &str, value: impl Display) -> Self {
@@ -125,6 +133,13 @@ impl<'a> HostSetup<'a> {
         self
     }
 
+    /// Tries what it must not be able to do, and writes down what it was not denied.
+    #[must_use]
+    pub fn trespassing(mut self, report: &Path) -> Self {
+        self.environment.push((stub::TRESPASS.to_owned(), report.into()));
+        self
+    }
+
     /// Real guests, run by the daemon that can be told to die.
     #[must_use]
     pub fn faulty(self) -> Self {
@@ -147,6 +162,7 @@ impl<'a> HostSetup<'a> {
 
     /// Comes back when it answers.
     pub async fn start(self) -> anyhow::Result<Host> {
+        self.believe().await?;
         let mut host = self.launch()?;
         until("kilnd answers", START_LIMIT, async || {
             if let Some(status) = host.daemon.has_ended()? {
@@ -157,6 +173,22 @@ impl<'a> HostSetup<'a> {
         .await?;
         self.mark()?;
         Ok(host)
+    }
+
+    /// A new home is told what this run has found out already: a daemon that tries a VMM under KVM
+    /// gives its guest the time of a host that people use, and does so once for each home.
+    async fn believe(&self) -> anyhow::Result<()> {
+        let home = self.home();
+        if self.stage.settings().tier != Tier::Nested || self.kind == Kind::Stub || home.exists() {
+            return Ok(());
+        }
+        let verdicts = believed(self.stage).await?;
+        std::fs::create_dir(&home)?;
+        std::fs::set_permissions(&home, Permissions::from_mode(0o700))?;
+        // Whose home it is stands in it from the first moment. No other directory has its name.
+        let instance = digest(home.as_os_str().as_encoded_bytes());
+        std::fs::write(home.join("instance"), &instance[..8])?;
+        Ok(std::fs::write(home.join("probes.json"), verdicts)?)
     }
 
     /// For a kilnd that is about to die: comes back at once.
@@ -196,6 +228,7 @@ impl<'a> HostSetup<'a> {
         let mut flag = |name: &str, value: &Path| {
             arguments.extend([name.to_owned(), value.display().to_string()]);
         };
+        flag("--user", Path::new(&USER.to_string()));
         flag("--home", &home);
         flag("--socket", &socket);
         flag("--guest-image", &self.guest_image);
@@ -203,11 +236,20 @@ impl<'a> HostSetup<'a> {
             let accelerator = self.accelerator.unwrap_or_else(|| settings.accelerator());
             flag("--vhost-device-vsock", &settings.vhost_device_vsock);
             flag("--accelerator", Path::new(accelerator));
+            flag("--vmm", Path::new(self.vmm.unwrap_or(&settings.vmm)));
+            if let Some(program) = &settings.cloud_hypervisor {
+                flag("--cloud-hypervisor", program);
+            }
         } else {
             if !self.guest_image.exists() {
                 stub::make_image(&self.guest_image)?;
             }
             flag("--switches", &self.stage.switches());
+        }
+        let limits = ["create=300", "boot=900", "hello=300", "attach=300", "exec=300"];
+        if is_real && settings.tier == Tier::Nested {
+            arguments
+                .extend(limits.into_iter().flat_map(|limit| ["--limit", limit].map(str::to_owned)));
         }
         if is_real && self.emulation_allowed {
             arguments.push("--allow-emulation".to_owned());

@@ -16,7 +16,7 @@ use super::{
 
 const DRIVER: &str = "stub";
 /// Gives the guest a pid namespace and a `/proc`, and takes all of it along when it ends.
-const UNSHARE: &str = "/usr/bin/unshare";
+pub(super) const UNSHARE: &str = "/usr/bin/unshare";
 const KEPT_BYTES: usize = 16 << 10;
 
 #[derive(Debug)]
@@ -55,6 +55,7 @@ impl StubVmm {
             stdout: Stdout::Serial { bytes: KEPT_BYTES },
             stderr_bytes: KEPT_BYTES,
             descriptors: Vec::new(),
+            jail: None,
         }
     }
 }

@@ -18,6 +18,7 @@ use std::{
 
 use clap::Parser;
 use kiln_agent::{Disks, NoDisk, Settings};
+use rustix::{fs::Mode, process::umask};
 use tokio::{
     net::UnixListener,
     sync::mpsc,
@@ -29,6 +30,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::{
     Switch,
     bridge::bridge,
+    machine::VSOCK,
     switchboard::{self, Order},
 };
 
@@ -64,8 +66,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 async fn exist(arguments: Arguments) -> io::Result<()> {
     let Arguments { cid: _seen_from_outside, switches, disks } = arguments;
+    // kilnd is another user, and the directory is closed to all others.
+    let previous = umask(Mode::empty());
     let orders = UnixListener::bind(switchboard::SOCKET)?;
-    let calls = UnixListener::bind("vsock.sock")?;
+    let calls = UnixListener::bind(VSOCK)?;
+    umask(previous);
     let listens = Rc::new(Cell::new(false));
     let (agent, connections) = mpsc::channel(16);
     spawn_local(bridge(calls, Rc::clone(&listens), agent));

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use kiln_vmm_manager::{
     host::cgroup::CgroupUsage,
     vmm::{
-        Machine, MachineStatus, SerialTail, VmExit, VmmError,
+        JailState, Machine, MachineStatus, SerialTail, VmExit, VmmError,
         supervisor::{SupervisedEnd, Supervision},
     },
 };
@@ -21,7 +21,7 @@ use super::{
 };
 
 pub(super) const NAME: &str = "stub-guest";
-pub(super) const VSOCK: &str = "vsock.sock";
+pub(super) const VSOCK: &str = "run/vsock.sock";
 /// For a process to start on a busy host.
 const READY: Duration = Duration::from_secs(20);
 const CALL: Duration = Duration::from_secs(5);
@@ -114,6 +114,10 @@ impl Machine for StubMachine {
         exit(&self.supervision.kill().await)
     }
 
+    fn name(&self) -> &'static str {
+        "stub"
+    }
+
     fn vsock_socket(&self) -> &Path {
         &self.vsock_socket
     }
@@ -124,6 +128,10 @@ impl Machine for StubMachine {
 
     fn processes(&self) -> Vec<u32> {
         self.supervision.pid(NAME).into_iter().collect()
+    }
+
+    fn jail(&self) -> Option<JailState> {
+        JailState::of(self.supervision.children())
     }
 
     fn usage(&self) -> Option<CgroupUsage> {

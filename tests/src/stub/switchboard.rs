@@ -3,13 +3,14 @@
 use std::io;
 
 use anyhow::{Context as _, ensure};
+use kiln_vmm_manager::host;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::UnixStream,
 };
 
-/// The name of its socket, in the machine's directory.
-pub(super) const SOCKET: &str = "vmm.sock";
+/// Its socket, in the machine's directory.
+pub(super) const SOCKET: &str = "run/vmm.sock";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
@@ -35,7 +36,7 @@ impl Order {
 
     /// Gives the order, and answers what was said.
     pub(super) async fn send(self, socket: &std::path::Path) -> anyhow::Result<String> {
-        let mut stream = UnixStream::connect(socket).await.context("the stub's switchboard")?;
+        let mut stream = host::connect(socket).await.context("the stub's switchboard")?;
         stream.write_all(format!("{}\n", self.name()).as_bytes()).await?;
         let mut answer = String::new();
         BufReader::new(stream).read_line(&mut answer).await?;

@@ -8,6 +8,8 @@ use kiln_vmm_manager::guest::{
 };
 use tokio::time::timeout;
 
+use crate::patience::patient;
+
 const LIMIT: Duration = Duration::from_secs(180);
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -30,7 +32,7 @@ impl<'a> VmCommand<'a> {
             memory_bytes: 0,
             pids: 0,
             timeout: None,
-            start_limit: LIMIT,
+            start_limit: patient(LIMIT),
             id: None,
             output_offset: 0,
             stdin_sent: Some(0),
@@ -117,9 +119,10 @@ impl<'a> VmCommand<'a> {
                 }
             }
         };
-        match timeout(LIMIT, async { tokio::join!(feed, drain).1 }).await {
+        let limit = patient(LIMIT);
+        match timeout(limit, async { tokio::join!(feed, drain).1 }).await {
             Ok(ended) => ended,
-            Err(_) => bail!("{shown} did not end within {LIMIT:?}"),
+            Err(_) => bail!("{shown} did not end within {limit:?}"),
         }
     }
 

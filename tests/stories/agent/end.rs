@@ -9,8 +9,8 @@ use super::lent;
 
 pub(super) fn stories() -> Vec<Story> {
     stories![
-        the_power_button_ends_it,
-        a_guest_that_panics_is_told_apart,
+        the_power_button_ends_it.nested(),
+        a_guest_that_panics_is_told_apart.nested(),
         an_unkillable_child_is_outlived,
     ]
 }

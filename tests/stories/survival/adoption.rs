@@ -12,7 +12,7 @@ const OUTPUT_BYTES: u64 = 24 << 20;
 pub(crate) fn stories() -> Vec<Story> {
     stories![
         a_clients_output_is_whole_across_kills,
-        a_guests_output_is_whole_across_kills.limit(Duration::from_secs(900)),
+        a_guests_output_is_whole_across_kills.limit(Duration::from_secs(900)).nested(),
         stdin_is_whole_across_a_kill,
         a_job_whose_vm_died_alone_failed,
         a_job_that_was_cancelled_while_nobody_listened_is_cancelled,

@@ -3,7 +3,10 @@
 
 use std::{
     fs,
-    os::unix::net::UnixListener,
+    os::unix::{
+        fs::{MetadataExt as _, chown},
+        net::UnixListener,
+    },
     path::{Path, PathBuf},
     process::{Child, Command},
 };
@@ -41,6 +44,17 @@ async fn used_home(stage: &Stage) -> anyhow::Result<(PathBuf, String)> {
     Ok((home, instance))
 }
 
+/// The directory of a VM, of whom the home is.
+fn make(directory: &Path, home: &Path) -> anyhow::Result<()> {
+    fs::create_dir(directory)?;
+    give(directory, home)
+}
+
+fn give(path: &Path, home: &Path) -> anyhow::Result<()> {
+    let home = fs::metadata(home)?;
+    Ok(chown(path, Some(home.uid()), Some(home.gid()))?)
+}
+
 fn boot_id() -> anyhow::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
@@ -68,10 +82,11 @@ async fn fifty_stale_sets_of_sockets_are_cleared_away(stage: &Stage) -> anyhow::
     let boot = boot_id()?;
     for number in 0..SETS {
         let directory = home.join("vms").join(id(&mut dice));
-        fs::create_dir(&directory)?;
+        make(&directory, &home)?;
         for socket in SOCKETS.iter().take(1 + number % SOCKETS.len()) {
             // Closed, and there still.
             drop(UnixListener::bind(directory.join(socket))?);
+            give(&directory.join(socket), &home)?;
         }
         match number % 4 {
             0 => {}
@@ -147,7 +162,7 @@ async fn recycled_ids_and_foreign_groups_are_left_alone(stage: &Stage) -> anyhow
     for number in 0..STRANGERS {
         let stranger = Stranger::new()?;
         let directory = home.join("vms").join(id(&mut dice));
-        fs::create_dir(&directory)?;
+        make(&directory, &home)?;
         let (pid, start) = (stranger.0.id(), stranger.start_time()?);
         match number % 4 {
             // The number was given again: it began at another time.

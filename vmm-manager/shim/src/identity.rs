@@ -38,7 +38,9 @@ impl ProcessIdentity {
         let Some(pid) = self.pid.try_into().ok().and_then(Pid::from_raw) else { return Ok(None) };
         let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
             Ok(pidfd) => pidfd,
-            Err(rustix::io::Errno::SRCH) => return Ok(None),
+            // Kernels before 6.15 call a number invalid whose process was reaped a moment ago, as they
+            // do one of a thread that is no process.
+            Err(rustix::io::Errno::SRCH | rustix::io::Errno::INVAL) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         // The descriptor was there first. If it means another process, that one has the number and

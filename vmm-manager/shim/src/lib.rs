@@ -13,10 +13,10 @@
 //! and the next kilnd finds it by `shim.json`. Its children die with it, however it dies. The
 //! library is what both sides must agree on; `supervise` is the process itself.
 
-mod birth;
 mod files;
 mod identity;
 mod order;
+pub mod privileges;
 mod protocol;
 mod record;
 mod report;
@@ -24,11 +24,10 @@ mod ring;
 pub mod supervise;
 
 pub use self::{
-    birth::Birth,
     files::{EXIT_FILE, LOCK_FILE, LOG_FILE, RECORD_FILE, SOCKET},
     identity::{ProcessIdentity, boot_id},
     order::{
-        DESCRIPTORS, Descriptor, InvalidOrder, MAX_ORDER_BYTES, Order, Program, Source, Stdout,
+        DESCRIPTORS, Descriptor, InvalidOrder, MAX_ORDER_BYTES, Order, Program, RUN, Source, Stdout,
     },
     protocol::{
         Answer, Ask, Body, Child, Greeting, Hello, MAJOR, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES,

@@ -10,6 +10,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use kiln_jail::Jail;
 use serde::{Deserialize, Serialize};
 
 use crate::MAJOR;
@@ -18,6 +19,8 @@ pub const MAX_ORDER_BYTES: usize = 1 << 20;
 /// The numbers under which programs are given descriptors: above those that the supervisor and the
 /// standard library use on the way to exec, below those that it keeps the originals under.
 pub const DESCRIPTORS: RangeInclusive<RawFd> = 100..=163;
+/// Where programs make their sockets, below the machine's directory.
+pub const RUN: &str = "run";
 const MAX_KEPT_BYTES: usize = 1 << 20;
 const MAX_PROGRAMS: usize = 8;
 
@@ -63,6 +66,8 @@ pub struct Program {
     /// How much of the end of its stderr is kept.
     pub stderr_bytes: usize,
     pub descriptors: Vec<Descriptor>,
+    /// `None` for what needs none: a test's own program.
+    pub jail: Option<Jail>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,8 +99,9 @@ pub enum Source {
     /// One end of a socket pair; the other one is with the program that names the same pair.
     Pair { name: String },
     /// One end of a socket pair whose other end is the supervisor's: it says `say` at once and
-    /// keeps the end of what the program says, for the record of its exit.
-    Heard { say: String, keep_bytes: usize },
+    /// keeps the end of what the program says, for the record of its exit. The machine is at its
+    /// end when one of `ends` is among that: its programs are killed.
+    Heard { say: String, keep_bytes: usize, ends: Vec<String> },
 }
 
 /// What is wrong with an order.
@@ -171,10 +177,13 @@ impl Order {
                 match source {
                     Source::Listen { socket } | Source::Connect { socket } => plain(socket)?,
                     Source::Pair { name } => *pairs.entry(name).or_default() += 1,
-                    Source::Heard { say, keep_bytes } => {
+                    Source::Heard { say, keep_bytes, ends } => {
                         // It must fit into a socket that nobody reads yet.
                         kept(say.len() * 256)?;
                         kept(*keep_bytes)?;
+                        if ends.iter().any(String::is_empty) {
+                            return Err(InvalidOrder::Name(String::new()));
+                        }
                     }
                 }
             }
@@ -189,11 +198,12 @@ impl Order {
     }
 }
 
-/// A file of the directory and nothing elsewhere.
+/// A file of the directory, or of [`RUN`] in it, and nothing elsewhere.
 fn plain(name: &str) -> Result<(), InvalidOrder> {
-    let mut components = Path::new(name).components();
+    let file = name.strip_prefix(RUN).and_then(|file| file.strip_prefix('/')).unwrap_or(name);
+    let mut components = Path::new(file).components();
     match (components.next(), components.next()) {
-        (Some(Component::Normal(only)), None) if only == name => Ok(()),
+        (Some(Component::Normal(only)), None) if only == file => Ok(()),
         _ => Err(InvalidOrder::Name(name.to_owned())),
     }
 }

@@ -14,6 +14,7 @@
 //! ignored on both sides, and a question that is not known is refused as such. A client of another
 //! major version is told ours, in a shape that every version understands, and left alone.
 
+use kiln_jail::Confinement;
 use serde::{Deserialize, Serialize};
 
 use crate::{ExitRecord, ProcessIdentity};
@@ -102,6 +103,9 @@ pub struct Status {
 pub struct Child {
     pub name: String,
     pub process: ProcessIdentity,
+    /// What holds it; `None` where nothing was ordered to.
+    #[serde(default)]
+    pub confinement: Option<Confinement>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

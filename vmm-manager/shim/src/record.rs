@@ -196,7 +196,7 @@ mod tests {
             name: "n".to_owned(),
             driver: "d".to_owned(),
             process,
-            children: vec![Child { name: "c".to_owned(), process }],
+            children: vec![Child { name: "c".to_owned(), process, confinement: None }],
             cgroups: vec!["/x".into()],
         }
     }

@@ -3,6 +3,7 @@
 //! The starter keeps the supervisor's stdin open as a leash until it has said [`COMMITTED`] on it:
 //! one that dies or gives up before that leaves no machine behind.
 
+use kiln_jail::LaunchFailure;
 use serde::{Deserialize, Serialize};
 
 use crate::{Child, End, ProcessIdentity};
@@ -25,6 +26,8 @@ pub enum StartFailure {
     Order { reason: String },
     #[error("{program} could not be started")]
     Spawn { program: String, errno: i32 },
+    #[error("{program} could not be shut in: {failure}")]
+    Jail { program: String, failure: LaunchFailure },
     #[error("{program} ended before {socket} was there")]
     Ended { program: String, socket: String, end: End, stderr: String },
     #[error("{socket} was not there in time")]
@@ -34,4 +37,17 @@ pub enum StartFailure {
     /// Another supervisor lives in the directory.
     #[error("the directory has a supervisor")]
     Taken,
+}
+
+impl StartFailure {
+    pub(crate) fn launch(program: String, failure: LaunchFailure) -> Self {
+        match failure {
+            LaunchFailure::Exec { errno, .. } => Self::Spawn { program, errno },
+            LaunchFailure::Cgroup { directory, errno } => {
+                let what = format!("the cgroup {}", directory.display());
+                Self::Io { what, errno }
+            }
+            failure => Self::Jail { program, failure },
+        }
+    }
 }

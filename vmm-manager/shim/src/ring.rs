@@ -28,6 +28,11 @@ impl Ring {
         self.bytes.iter().copied().collect()
     }
 
+    /// How many bytes were ever taken in.
+    pub fn written(&self) -> u64 {
+        self.dropped + self.bytes.len() as u64
+    }
+
     /// How many bytes came before it.
     pub fn dropped(&self) -> u64 {
         self.dropped

@@ -9,34 +9,42 @@ mod leash;
 mod machine;
 mod serve;
 mod signals;
+mod standing;
 mod start;
 
-use std::{io, io::Write as _, process::ExitCode, time::Duration};
+use std::{
+    fs::File,
+    io::{self, Read, Seek as _, Write as _},
+    os::fd::{FromRawFd as _, RawFd},
+    process::ExitCode,
+    time::Duration,
+};
 
-use self::{detach::Detached, leash::Leash};
+pub use self::standing::KEEPER;
+use self::{detach::Detached, leash::Leash, standing::Standing};
 use crate::{MAX_ORDER_BYTES, Order, Report, StartFailure, line};
+
+/// The descriptor on which the helper gives an order; a kilnd that starts supervisors itself says it
+/// on stdin.
+pub const ORDER: RawFd = 3;
 
 /// Of `main`: what the program does.
 pub fn main() -> ExitCode {
-    let order = match read_order() {
-        Ok(order) => order,
-        Err(failure) => {
-            let _nobody_listens = io::stdout().write_all(&line(&Report::Failed(failure)));
-            return ExitCode::FAILURE;
-        }
+    let (standing, order) = match ordered() {
+        Ok(ordered) => ordered,
+        Err(failure) => return refuse(failure),
     };
-    let Detached { leash, report } = match detach::detach(&order.directory) {
+    // The helper has opened the machine's directory and starts us in it: its name may lead elsewhere
+    // by now.
+    let directory = (standing == Standing::AsStarted).then_some(order.directory.as_path());
+    let Detached { leash, report } = match detach::detach(directory) {
         Ok(Some(detached)) => detached,
         // The starter's own child, whose end tells it nothing.
         Ok(None) => return ExitCode::SUCCESS,
-        Err(error) => {
-            let failure = failed("the supervisor's own session", &error);
-            let _nobody_listens = io::stdout().write_all(&line(&Report::Failed(failure)));
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return refuse(failed("the supervisor's own session", &error)),
     };
     let mut leash = Leash::held(leash);
-    match start::start(&order, &leash) {
+    match start::start(&order, standing, &leash) {
         Ok(started) => {
             let ready = Report::Ready { process: started.process(), children: started.children() };
             if rustix::io::write(&report, &line(&ready)).is_err() {
@@ -52,6 +60,29 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn refuse(failure: StartFailure) -> ExitCode {
+    let _nobody_listens = io::stdout().write_all(&line(&Report::Failed(failure)));
+    ExitCode::FAILURE
+}
+
+fn ordered() -> Result<(Standing, Order), StartFailure> {
+    let invalid = |reason: &str| StartFailure::Order { reason: reason.to_owned() };
+    let standing = Standing::asked().ok_or_else(|| invalid("who is its keeper?"))?;
+    if standing == Standing::AsStarted {
+        return Ok((standing, read_order()?));
+    }
+    let mut text = Vec::new();
+    // SAFETY: whoever starts us so gives us this descriptor, and nothing else here refers to it.
+    let mut file = unsafe { File::from_raw_fd(ORDER) };
+    let most = u64::try_from(MAX_ORDER_BYTES).unwrap_or(u64::MAX);
+    let read = file.rewind().and_then(|()| file.take(most).read_to_end(&mut text));
+    read.map_err(|error| failed("the order", &error))?;
+    let order = Order::parse(&text).map_err(|error| invalid(&error.to_string()))?;
+    // What follows is done for the keeper, and with no more rights than the keeper has.
+    standing.take().map_err(|error| failed("the keeper's user", &error))?;
+    Ok((standing, order))
 }
 
 fn read_order() -> Result<Order, StartFailure> {

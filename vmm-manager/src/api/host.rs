@@ -5,10 +5,10 @@ use std::sync::Arc;
 use kiln_proto::v1::{self, host_service_server::HostService};
 use tonic::{Request, Response, Status};
 
-use super::caller::Caller;
+use super::{caller::Caller, outgoing};
 use crate::{
     scheduler::{Budget, Load, Scheduler},
-    vmm::VmmIdentity,
+    vmm::{JailState, VmmIdentity},
 };
 
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct HostApiParts {
     /// Of the home.
     pub instance: String,
     pub vmm: VmmIdentity,
+    /// What a VM that is made now would have.
+    pub jail: JailState,
     pub scheduler: Arc<Scheduler>,
 }
 
@@ -37,7 +39,7 @@ impl HostService for HostApi {
         request: Request<v1::GetHostRequest>,
     ) -> Result<Response<v1::GetHostResponse>, Status> {
         Caller::of(&request)?;
-        let HostApiParts { instance, vmm, scheduler } = &self.parts;
+        let HostApiParts { instance, vmm, jail, scheduler } = &self.parts;
         let VmmIdentity { name, version, accelerator } = vmm.clone();
         let Load { total, in_use, queued, running, draining, .. } = scheduler.load();
         Ok(Response::new(v1::GetHostResponse {
@@ -51,6 +53,7 @@ impl HostService for HostApi {
             queued: u32::try_from(queued).unwrap_or(u32::MAX),
             running: u32::try_from(running).unwrap_or(u32::MAX),
             draining,
+            jail: Some(outgoing::jail(jail)),
         }))
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     },
     log::{LogEvent, LogSummary},
     stream::Stream,
+    vmm::JailState,
 };
 
 pub(super) fn job(job: &Job) -> v1::Job {
@@ -127,6 +128,7 @@ fn machine_of(machine: &MachineRecord) -> v1::Machine {
         vmm,
         vmm_version,
         accelerator,
+        jail,
         kernel_digest,
         initramfs_digest,
         root_digest,
@@ -142,7 +144,12 @@ fn machine_of(machine: &MachineRecord) -> v1::Machine {
         initramfs_digest,
         root_digest,
         agent_version,
+        jail: jail.as_ref().map(self::jail),
     }
+}
+
+pub(super) fn jail(jail: &JailState) -> v1::Jail {
+    v1::Jail { full: *jail == JailState::Full, missing: jail.missing().to_vec() }
 }
 
 fn waits_for(what: WaitsFor) -> &'static str {

@@ -6,7 +6,8 @@ use clap::{Parser, ValueEnum};
 
 /// Runs jobs of tenants that nobody trusts, each in a microVM of its own.
 ///
-/// kilnd needs root. It listens on a unix socket that only root may use; `kiln` is its client.
+/// kilnd is started as root and goes on as a user without privileges; what needs some, a small helper
+/// does. It listens on a unix socket that only this user and root may use; `kiln` is its client.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "kilnd", version)]
 pub struct Flags {
@@ -18,9 +19,36 @@ pub struct Flags {
     #[arg(long, env = "KILN_SOCKET", value_name = "PATH", default_value = "/run/kiln/kilnd.sock")]
     pub socket: PathBuf,
 
-    /// The guest image that jobs run on (`cargo xtask image` makes one).
+    /// Whom kilnd becomes once it has what only root can take: a name or a number.
+    #[arg(long, env = "KILN_USER", value_name = "USER", default_value = "kiln")]
+    pub user: String,
+
+    /// The first of 65536 user ids that are nobody's: each VM runs as one of them.
+    #[arg(long, env = "KILN_UID_BASE", value_name = "UID", default_value_t = 1_900_000_000)]
+    pub uid_base: u32,
+
+    /// Lets kilnd run without root. VMs then have neither a user nor namespaces of their own, and
+    /// each job's record says so.
+    #[arg(long, env = "KILN_ALLOW_REDUCED_JAIL")]
+    pub allow_reduced_jail: bool,
+
+    /// The guest image that jobs run on (`cargo xtask image` makes one). Required to run jobs.
     #[arg(long, env = "KILN_GUEST_IMAGE", value_name = "DIR")]
-    pub guest_image: PathBuf,
+    pub guest_image: Option<PathBuf>,
+
+    /// What makes the VMs. `auto` takes Cloud Hypervisor where it is there and boots the guest image
+    /// under KVM, else QEMU.
+    #[arg(long, env = "KILN_VMM", value_enum, default_value_t = VmmChoice::Auto)]
+    pub vmm: VmmChoice,
+
+    /// Cloud Hypervisor, version 53 or later.
+    #[arg(
+        long,
+        env = "KILN_CLOUD_HYPERVISOR",
+        value_name = "PROGRAM",
+        default_value = "cloud-hypervisor"
+    )]
+    pub cloud_hypervisor: PathBuf,
 
     /// QEMU's system emulator for this machine's architecture.
     #[arg(long, env = "KILN_QEMU", value_name = "PROGRAM", default_value = DEFAULT_QEMU)]
@@ -146,6 +174,13 @@ impl FromStr for LimitFlag {
 
 const DEFAULT_QEMU: &str =
     if cfg!(target_arch = "aarch64") { "qemu-system-aarch64" } else { "qemu-system-x86_64" };
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum VmmChoice {
+    Auto,
+    CloudHypervisor,
+    Qemu,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum AcceleratorChoice {

@@ -2,20 +2,28 @@
 
 use std::{fs, io, num::NonZero, path::PathBuf, thread::available_parallelism, time::Duration};
 
-use super::flags::{AcceleratorChoice, Flags, LimitFlag, LimitedPhase};
-use crate::{lifecycle::PhaseLimits, log::LogQuota, pool::NUMBERS, vmm::ShimConfig};
+use super::{
+    DriverConfig,
+    flags::{Flags, LimitFlag, LimitedPhase},
+};
+use crate::{
+    host::{UserError, VmUsers},
+    lifecycle::PhaseLimits,
+    log::LogQuota,
+    pool::NUMBERS,
+};
 
 #[derive(Debug)]
 pub struct Config {
     pub home: PathBuf,
     pub socket: PathBuf,
+    /// Whom kilnd becomes, where it is root.
+    pub user: String,
+    /// Those of VMs, where kilnd is root.
+    pub vm_users: VmUsers,
     pub guest_image: PathBuf,
-    pub qemu: PathBuf,
-    pub vhost_device_vsock: PathBuf,
-    pub shim: ShimConfig,
+    pub drivers: DriverConfig,
     pub pool: PathBuf,
-    pub accelerator: AcceleratorChoice,
-    pub allow_emulation: bool,
     /// What one VM can have at most: the host's.
     pub host_cpus: u32,
     pub budget: BudgetConfig,
@@ -51,11 +59,21 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error(
-        "kilnd must run as root, and runs as user {uid}: start it with sudo or from the service manager"
+        "kilnd must be started as root, and runs as user {uid}: start it with sudo or from the service \
+         manager, or say --allow-reduced-jail if VMs may do without users and namespaces of their own"
     )]
     NotRoot { uid: u32 },
     #[error("--accelerator tcg is software emulation; say --allow-emulation if that is meant")]
     EmulationNotAllowed,
+    #[error("Cloud Hypervisor runs under KVM alone; for emulation say --vmm qemu")]
+    KvmAlone,
+    #[error(
+        "there is no guest image to run jobs on: name one with --guest-image DIR \
+         (`cargo xtask image` makes one and prints where it is)"
+    )]
+    NoGuestImage,
+    #[error("--uid-base cannot be used")]
+    UidBase(#[from] UserError),
     #[error("{flag} must be at least {least}")]
     TooSmall { flag: &'static str, least: u64 },
     #[error("{flag} {asked} is more than the host's {available}")]
@@ -69,12 +87,11 @@ pub enum ConfigError {
 impl Config {
     pub fn resolve(flags: Flags) -> Result<Self, ConfigError> {
         let uid = rustix::process::geteuid();
-        if !uid.is_root() {
+        if !uid.is_root() && !flags.allow_reduced_jail {
             return Err(ConfigError::NotRoot { uid: uid.as_raw() });
         }
-        if flags.accelerator == AcceleratorChoice::Tcg && !flags.allow_emulation {
-            return Err(ConfigError::EmulationNotAllowed);
-        }
+        let drivers = DriverConfig::read(&flags)?;
+        drivers.check()?;
         let host_cpus = available_parallelism().map_or(1, NonZero::get);
         let host_cpus = u32::try_from(host_cpus).unwrap_or(u32::MAX);
         let vms = flags.max_vms.unwrap_or(host_cpus.saturating_mul(4));
@@ -99,13 +116,18 @@ impl Config {
         let Flags {
             home,
             socket,
+            user,
+            uid_base,
+            allow_reduced_jail: _,
             guest_image,
-            qemu,
-            vhost_device_vsock,
-            shim,
+            vmm: _,
+            cloud_hypervisor: _,
+            qemu: _,
+            vhost_device_vsock: _,
+            shim: _,
             pool,
-            accelerator,
-            allow_emulation,
+            accelerator: _,
+            allow_emulation: _,
             max_vms: _,
             memory: _,
             cpus: _,
@@ -122,17 +144,11 @@ impl Config {
         Ok(Self {
             home,
             socket,
-            guest_image,
-            qemu,
-            vhost_device_vsock,
-            shim: match shim {
-                Some(program) => ShimConfig { program },
-                None => ShimConfig::beside_this_program()
-                    .map_err(|source| ConfigError::OwnProgram { source })?,
-            },
+            user,
+            vm_users: VmUsers::from_base(uid_base)?,
+            guest_image: guest_image.ok_or(ConfigError::NoGuestImage)?,
+            drivers,
             pool,
-            accelerator,
-            allow_emulation,
             host_cpus,
             budget: BudgetConfig {
                 vms,

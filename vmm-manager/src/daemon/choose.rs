@@ -1,116 +1,159 @@
 //! Which VMM, and what executes the guests' instructions.
+//!
+//! ```text
+//! flags ──▶ candidates, the best first ──▶ does it run the real guest? ── yes ──▶ it
+//!                                            │ no: why, and how to mend it
+//!                                            └──▶ the next one; after the last: refused
+//! ```
+//!
+//! Cloud Hypervisor under KVM comes before QEMU under KVM, and emulation last: it is taken without a
+//! trial, since nothing comes after it, and only where it is allowed. The choice is the same function
+//! for the daemon, which tries one candidate after the other, and for the doctor, which tries them
+//! all and says what the daemon would do.
 
-use std::{fs, io, path::Path};
+mod mend;
+mod trial;
 
+use std::fmt;
+
+use async_trait::async_trait;
 use kiln_images::GuestImage;
 
+pub(crate) use self::{
+    mend::mend,
+    trial::{Site, Trials, Tried},
+};
 use crate::{
-    config::{AcceleratorChoice, Config},
-    disk::{self, DiskError, Disks},
+    config::{AcceleratorChoice, Config, DriverConfig, VmmChoice},
     home::Home,
-    machine::{self, Parts},
-    vmm::{self, Accelerator, ProbeKey, ProbeVerdict, Qemu, QemuConfig, Vmm as _, probe_kvm},
+    host::gives_users,
+    vmm::{Accelerator, Hindrance, Pair, ProbeVerdict, Vmm},
 };
 
-/// Among the VMs of jobs, none of which is called so.
-const PROBE: &str = "probe";
-const PROBE_DISK_BYTES: u64 = 64 << 20;
-const PROBE_MEMORY_BYTES: u64 = 512 << 20;
-/// QEMU's bridge keeps each guest's address to itself, and no other driver is probed.
-const PROBE_CID: u32 = 3;
+/// Of the home, in which the verdicts are kept.
+pub(crate) const VERDICTS: &str = "probes.json";
+
+/// Who finds out.
+#[async_trait]
+pub(crate) trait Trial: Send {
+    /// Whether its programs are there and can be used.
+    async fn is_there(&mut self, pair: Pair) -> Result<(), Hindrance>;
+
+    /// Whether it runs the real guest.
+    async fn verdict(&mut self, pair: Pair) -> anyhow::Result<ProbeVerdict>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) pair: Pair,
+    /// What would have been better.
+    pub(crate) passed_over: Vec<PassedOver>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PassedOver {
+    pub(crate) pair: Pair,
+    pub(crate) why: Why,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    Verdict(ProbeVerdict),
+    EmulationNotAllowed,
+}
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ChooseError {
-    #[error(
-        "KVM runs no guests here ({reason}); mend that, or allow slow software emulation with \
-         --allow-emulation"
-    )]
-    NoAccelerator { reason: String },
-    #[error("the probe of KVM could not be made")]
-    Probe { source: io::Error },
-    #[error(transparent)]
-    Scratch(#[from] DiskError),
+pub(crate) enum ChooseError {
+    #[error("no VMM runs guests here: {}", listed(.0))]
+    Nothing(Vec<PassedOver>),
+    #[error("whether {pair} runs guests here could not be tried")]
+    Trial { pair: Pair, source: anyhow::Error },
 }
 
-pub(super) async fn vmm(config: &Config, home: &Home, image: &GuestImage) -> anyhow::Result<Qemu> {
-    let kvm = QemuConfig {
-        qemu: config.qemu.clone(),
-        vhost_device_vsock: config.vhost_device_vsock.clone(),
-        shim: config.shim.clone(),
-        accelerator: Accelerator::Kvm,
+/// What may be chosen, the best first.
+fn candidates(vmm: VmmChoice, accelerator: AcceleratorChoice) -> Vec<Pair> {
+    let is_asked = |pair: &Pair| {
+        let vmm = match vmm {
+            VmmChoice::Auto => true,
+            VmmChoice::CloudHypervisor => *pair == Pair::CloudHypervisorKvm,
+            VmmChoice::Qemu => *pair != Pair::CloudHypervisorKvm,
+        };
+        let accelerator = match accelerator {
+            AcceleratorChoice::Auto => true,
+            AcceleratorChoice::Kvm => pair.accelerator() == Accelerator::Kvm,
+            AcceleratorChoice::Tcg => pair.accelerator() == Accelerator::Tcg,
+        };
+        vmm && accelerator
     };
-    let tcg = QemuConfig { accelerator: Accelerator::Tcg, ..kvm.clone() };
-    let chosen = match config.accelerator {
-        AcceleratorChoice::Kvm => kvm,
-        AcceleratorChoice::Tcg => tcg,
-        AcceleratorChoice::Auto => match verdict(&kvm, home, image).await? {
-            ProbeVerdict::Works { .. } => kvm,
-            ProbeVerdict::Fails { reason } if config.allow_emulation => {
-                tracing::warn!(reason, "KVM runs no guests here: jobs run under slow emulation");
-                tcg
-            }
-            ProbeVerdict::Fails { reason } => {
-                return Err(ChooseError::NoAccelerator { reason }.into());
-            }
-        },
-    };
-    Ok(Qemu::probe(chosen).await?)
+    Pair::ALL.into_iter().filter(is_asked).collect()
 }
 
-/// The verdict on KVM, from an earlier start if nothing has changed since.
-async fn verdict(
-    kvm: &QemuConfig,
+pub(crate) async fn choose(
+    asked: &DriverConfig,
+    trial: &mut dyn Trial,
+) -> Result<Choice, ChooseError> {
+    let mut passed_over = Vec::new();
+    for pair in candidates(asked.vmm, asked.accelerator) {
+        let why = if pair.accelerator() == Accelerator::Tcg {
+            if asked.allow_emulation {
+                match trial.is_there(pair).await {
+                    Ok(()) => return Ok(Choice { pair, passed_over }),
+                    Err(hindrance) => Why::Verdict(ProbeVerdict::No(hindrance)),
+                }
+            } else {
+                Why::EmulationNotAllowed
+            }
+        } else {
+            let verdict = trial.verdict(pair).await;
+            match verdict.map_err(|source| ChooseError::Trial { pair, source })? {
+                ProbeVerdict::Works { .. } => return Ok(Choice { pair, passed_over }),
+                verdict => Why::Verdict(verdict),
+            }
+        };
+        passed_over.push(PassedOver { pair, why });
+    }
+    Err(ChooseError::Nothing(passed_over))
+}
+
+/// The driver that the configuration and the host lead to.
+pub(super) async fn vmm(
+    config: &Config,
     home: &Home,
     image: &GuestImage,
-) -> anyhow::Result<ProbeVerdict> {
-    let identity = Qemu::probe(kvm.clone()).await?.identity().clone();
-    let key = ProbeKey::new(&identity, &image.kernel.sha256)
-        .map_err(|source| ChooseError::Probe { source })?;
-    let kept = home.path().join("kvm.json");
-    if let Some(verdict) = key.load(&kept) {
-        return Ok(verdict);
-    }
-    tracing::info!("trying whether KVM runs guests here");
-    let directory = home.vms_directory().join(PROBE);
-    clear(&directory, home.instance()).await?;
-    fs::create_dir(&directory).map_err(|source| ChooseError::Probe { source })?;
-    let verdict = probe(kvm, &directory, image, home.instance()).await;
-    clear(&directory, home.instance()).await?;
-    let verdict = verdict?;
-    key.store(&kept, &verdict).map_err(|source| ChooseError::Probe { source })?;
-    Ok(verdict)
-}
-
-/// The end of this probe, or of one whose daemon was killed meanwhile.
-async fn clear(directory: &Path, instance: &str) -> anyhow::Result<()> {
-    vmm::reap(directory, instance).await?;
-    match fs::remove_dir_all(directory) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(ChooseError::Probe { source }.into())
-        }
-        _ => Ok(()),
-    }
-}
-
-async fn probe(
-    kvm: &QemuConfig,
-    directory: &Path,
-    image: &GuestImage,
-    instance: &str,
-) -> Result<ProbeVerdict, ChooseError> {
-    let disks = Disks { scratch: directory.join("scratch.raw"), outputs: Vec::new() };
-    disk::allocate(&disks.scratch, PROBE_DISK_BYTES)?;
-    disks.format_scratch().await?;
-    let parts = Parts {
-        name: PROBE,
-        instance,
-        directory,
-        cid: PROBE_CID,
-        cgroup: None,
-        cpus: 1,
-        memory_bytes: PROBE_MEMORY_BYTES,
-        disks: &disks,
-        sources: &[],
+) -> anyhow::Result<Box<dyn Vmm>> {
+    let drivers = &config.drivers;
+    let site = Site {
+        vms: home.vms_directory(),
+        instance: home.instance().to_owned(),
+        user: gives_users().then(|| config.vm_users.of_probe()),
     };
-    Ok(probe_kvm(kvm, machine::spec(image, parts)).await)
+    let mut trials = Trials::new(drivers, image, site, &[home.path().join(VERDICTS)])?;
+    let Choice { pair, passed_over } = choose(drivers, &mut trials).await?;
+    for PassedOver { pair, why } in passed_over {
+        tracing::warn!(reason = %why, "{pair} runs no guests here");
+    }
+    if pair.accelerator() == Accelerator::Tcg {
+        tracing::warn!("jobs run under slow emulation");
+    }
+    Ok(trial::driver(drivers, pair).await?)
 }
+
+fn listed(passed_over: &[PassedOver]) -> String {
+    let each = passed_over.iter().map(|PassedOver { pair, why }| match mend(*pair, why) {
+        Some(mend) => format!("{pair}: {why}: {mend}"),
+        None => format!("{pair}: {why}"),
+    });
+    each.collect::<Vec<_>>().join("; ")
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Verdict(verdict) => write!(formatter, "{verdict}"),
+            Self::EmulationNotAllowed => formatter.write_str("emulation is not allowed"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,10 +7,10 @@ use kiln_images::GuestImage;
 use crate::{
     config::{BudgetConfig, Config},
     home::Home,
-    host::cgroup::Cgroups,
+    host::{cgroup::Cgroups, gives_users},
     lifecycle::Host,
     output::Outputs,
-    pool::{Numbers, PoolError, Slot},
+    pool::{Numbers, Slot},
     scheduler::Budget,
     source::{Sources, SourcesError},
     store::JobHandle,
@@ -23,8 +23,6 @@ const BLOCK_BYTES: u64 = 512;
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
     #[error(transparent)]
-    Pool(#[from] PoolError),
-    #[error(transparent)]
     Sources(#[from] SourcesError),
     #[error("what is free below the home could not be measured")]
     Free(#[source] io::Error),
@@ -35,18 +33,23 @@ pub(super) fn take(
     home: Home,
     config: &Config,
     image: GuestImage,
+    slot: Slot,
     vmm: Box<dyn Vmm>,
     alive: &[Arc<JobHandle>],
 ) -> Result<(Arc<Host>, Budget), HostError> {
     let total = budget(&home, config.budget).map_err(HostError::Free)?;
-    let slot = Slot::claim(&config.pool, home.instance(), home.path())?;
     let numbers = Numbers::new(slot);
     // Before the first new one is taken: their machines may be running.
     for number in alive.iter().filter_map(|job| job.recovery().number) {
         numbers.reserve(number);
     }
     let cgroups = match Cgroups::detect(home.instance()) {
-        Ok(cgroups) => Some(cgroups),
+        Ok(cgroups) => {
+            for limit in cgroups.missing() {
+                tracing::warn!(limit, "this kernel keeps no such limit for VMs");
+            }
+            Some(cgroups)
+        }
         Err(reason) => {
             tracing::warn!(%reason, "VMs have no cgroups of their own here");
             None
@@ -60,6 +63,7 @@ pub(super) fn take(
         vmm,
         cgroups,
         numbers,
+        vm_users: gives_users().then_some(config.vm_users),
         log_quota: config.log_quota,
         limits: config.limits,
     };

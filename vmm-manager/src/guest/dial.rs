@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use super::GuestError;
+use crate::host;
 
 /// Between two tries: half of it is what a boot loses on average, and each costs the guest little.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -63,7 +64,7 @@ impl From<io::Error> for DialError {
 }
 
 async fn dial(socket: &Path) -> Result<UnixStream, DialError> {
-    let mut stream = UnixStream::connect(socket).await?;
+    let mut stream = host::connect(socket).await?;
     handshake(&mut stream).await?;
     Ok(stream)
 }

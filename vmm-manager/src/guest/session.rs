@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tonic::{Code, Request, Status, codegen::http::Uri};
 
 use super::{
-    Command, DiskEnd, ExecInput, ExecOutput, GuestError, GuestHello, Pack, Unpack,
+    Command, DiskEnd, ExecInput, ExecOutput, GuestError, GuestHello, Online, Pack, Unpack,
     exec::{self, Exchange},
     said::Said,
     text,
@@ -85,6 +85,25 @@ impl Guest {
         match patience.wait(client.pack(request)).await? {
             Ok(answer) => patience.until_end(&self.session, answer.into_inner(), &said).await,
             Err(status) => Err(self.session.failure(patience.phase, &status, &said).await),
+        }
+    }
+
+    /// Has the guest take into use what was added to its machine, and answers what it then uses.
+    /// The guest learns of an addition a moment after the VMM has made it, so who waits for one
+    /// asks again.
+    ///
+    /// # Cancel safety
+    /// Safe: the guest goes on, and can be asked again.
+    pub async fn online(&self, limit: Duration) -> Result<Online, GuestError> {
+        const PHASE: &str = "taking devices into use";
+        let mut client = self.session.client.clone();
+        let (request, said) = overheard(v1::OnlineRequest {});
+        let answer = timeout(limit, client.online(request))
+            .await
+            .map_err(|_| GuestError::Silent { phase: PHASE, limit })?;
+        match answer {
+            Ok(response) => response.into_inner().try_into(),
+            Err(status) => Err(self.session.failure(PHASE, &status, &said).await),
         }
     }
 

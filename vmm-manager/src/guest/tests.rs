@@ -3,6 +3,7 @@
 mod agent;
 mod disks;
 mod hostile;
+mod online;
 mod resumed;
 
 use std::time::Duration;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{ExitStatus, JobId, JobSpec, Outcome, Owner, Step};
-use crate::log::LogSummary;
+use crate::{log::LogSummary, vmm::JailState};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
@@ -105,6 +105,8 @@ pub struct MachineRecord {
     pub vmm: String,
     pub vmm_version: String,
     pub accelerator: String,
+    /// How well the VM's programs were shut in; `None` where an earlier kilnd did not tell.
+    pub jail: Option<JailState>,
     pub kernel_digest: String,
     pub initramfs_digest: String,
     pub root_digest: String,

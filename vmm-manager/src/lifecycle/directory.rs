@@ -7,6 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use kiln_shim::RUN;
+use tokio::task::spawn_blocking;
+
+use crate::host::remove_vm;
+
 /// Holds the VM's sockets and its disks; only we may enter. Dropping it leaves it to the reconciler:
 /// a machine may still run in it.
 #[derive(Debug)]
@@ -16,7 +21,10 @@ pub(super) struct VmDirectory {
 
 impl VmDirectory {
     pub(super) fn take(path: PathBuf) -> io::Result<Self> {
-        DirBuilder::new().mode(0o700).create(&path)?;
+        let private = |path: &Path| DirBuilder::new().mode(0o700).create(path);
+        private(&path)?;
+        // For the sockets of the VM's programs; a jail gives it to their user.
+        private(&path.join(RUN)).inspect_err(|_| drop(std::fs::remove_dir(&path)))?;
         Ok(Self { path })
     }
 
@@ -30,11 +38,10 @@ impl VmDirectory {
     }
 
     pub(super) async fn release(self) {
-        match tokio::fs::remove_dir_all(&self.path).await {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::error!(path = %self.path.display(), %error, "the directory of a VM is left behind");
-            }
-            _ => {}
+        let path = self.path.clone();
+        let removed = spawn_blocking(move || remove_vm(&path)).await.map_err(io::Error::other);
+        if let Err(error) = removed.and_then(|removed| removed) {
+            tracing::error!(path = %self.path.display(), %error, "the directory of a VM is left behind");
         }
     }
 }

@@ -4,8 +4,13 @@ use kiln_images::GuestImage;
 
 use super::limits::PhaseLimits;
 use crate::{
-    home::Home, host::cgroup::Cgroups, log::LogQuota, output::Outputs, pool::Numbers,
-    source::Sources, vmm::Vmm,
+    home::Home,
+    host::{VmUsers, cgroup::Cgroups},
+    log::LogQuota,
+    output::Outputs,
+    pool::Numbers,
+    source::Sources,
+    vmm::Vmm,
 };
 
 #[derive(Debug)]
@@ -16,6 +21,8 @@ pub struct Host {
     /// `None` where the host lets us make none: VMs then have no limit but their own.
     pub cgroups: Option<Cgroups>,
     pub numbers: Numbers,
+    /// Those of VMs; `None` where kilnd may give them none.
+    pub vm_users: Option<VmUsers>,
     pub sources: Sources,
     pub outputs: Outputs,
     pub log_quota: LogQuota,

@@ -20,7 +20,7 @@ use crate::{
     pool::Number,
     source::SourceHold,
     store::{JobHandle, LeaseKind},
-    vmm,
+    vmm::{self, Machine},
 };
 
 /// For the kernel to be done with a machine's processes, which are dead already.
@@ -126,7 +126,7 @@ impl Taken {
         };
         match unless_cancelled(job.cancellation(), both).await {
             Ok(machine) => {
-                job.record_machine(record(host)).detach();
+                job.record_machine(record(host, machine.as_ref())).detach();
                 Ok(Created { taken: self, machine })
             }
             Err(interrupted) => {
@@ -147,6 +147,7 @@ impl Taken {
             instance: host.home.instance(),
             directory: self.directory.path(),
             cid: self.number.cid(),
+            user: host.vm_users.map(|users| users.of(self.number.value())),
             cgroup: self.cgroup.clone(),
             cpus: job.spec().cpus,
             memory_bytes: job.spec().machine_memory_bytes(),
@@ -217,12 +218,13 @@ fn no_number() -> Failure {
     Failure::new(FailureClass::Infrastructure, message).with("step", "number")
 }
 
-fn record(host: &Host) -> MachineRecord {
+fn record(host: &Host, machine: &dyn Machine) -> MachineRecord {
     let identity = host.vmm.identity();
     MachineRecord {
         vmm: identity.name.into(),
         vmm_version: identity.version.clone(),
         accelerator: identity.accelerator.into(),
+        jail: machine.jail(),
         kernel_digest: host.image.kernel.sha256.clone(),
         initramfs_digest: host.image.initramfs.sha256.clone(),
         root_digest: host.image.root.sha256.clone(),

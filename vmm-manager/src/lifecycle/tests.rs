@@ -96,6 +96,7 @@ fn start_daemon(
         vmm: Box::new(FakeVmm::new(fault, script, Arc::clone(rack))),
         cgroups: None,
         numbers,
+        vm_users: None,
         log_quota: LogQuota::default(),
         limits,
     };

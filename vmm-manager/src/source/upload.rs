@@ -1,9 +1,9 @@
 //! One source on its way in.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, Permissions},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     sync::Arc,
     time::SystemTime,
 };
@@ -141,6 +141,9 @@ impl Making {
             .create_new(true)
             .mode(0o600)
             .open(partial.path().join(DISK))?;
+        // Whatever mask we have: a VM's own user reads it, in a root that holds it. Outside, the home
+        // is closed to all but us.
+        file.set_permissions(Permissions::from_mode(0o644))?;
         Ok(Self {
             file,
             partial,

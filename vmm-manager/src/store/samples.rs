@@ -17,6 +17,7 @@ use crate::{
         Step, TerminalSize, Usage, Work,
     },
     log::LogSummary,
+    vmm::JailState,
 };
 
 pub(crate) fn owner(tenant: &str) -> Owner {
@@ -143,13 +144,15 @@ fn states() -> impl Strategy<Value = State> {
 }
 
 pub(super) fn machines() -> impl Strategy<Value = MachineRecord> {
-    vec(text(), 8).prop_map(|texts| {
+    let jails = option::of(vec(text(), 0..3).prop_map(JailState::lacking));
+    (vec(text(), 8), jails).prop_map(|(texts, jail)| {
         let mut texts = texts.into_iter();
         let mut next = || texts.next().unwrap();
         MachineRecord {
             vmm: next(),
             vmm_version: next(),
             accelerator: next(),
+            jail,
             kernel_digest: next(),
             initramfs_digest: next(),
             root_digest: next(),

@@ -14,27 +14,22 @@ mod arguments;
 mod bridge;
 mod exit;
 mod firmware;
+mod jail;
 mod machine;
+mod modules;
 mod monitor;
 mod read_back;
 mod start;
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use tokio::time::timeout;
 
 pub use self::bridge::attached as bridge_attached;
+use self::firmware::Firmware;
 use super::{
-    AdoptError, Machine, ShimConfig, VmSpec, Vmm, VmmError, VmmIdentity,
-    process::{ProcessExit, Program, Stdout, Supervised},
+    AdoptError, Jailed, Machine, ShimConfig, VmSpec, Vmm, VmmError, VmmIdentity, words::version,
 };
-
-/// A program that cannot say its version in this time will not run a machine.
-const VERSION_LIMIT: Duration = Duration::from_secs(30);
 
 /// How much translated code QEMU keeps; beyond it, it begins anew. Its own default is an eighth of
 /// the host's memory, which would not fit any limit.
@@ -68,7 +63,7 @@ impl Accelerator {
     /// What QEMU and its bridge take at most beside the guest's memory. QEMU itself is 60 to
     /// 150 MiB with its disks' buffers. Emulation adds the translated code, of which
     /// [`TRANSLATION_MEBIBYTES`] are kept, and what describes it.
-    const fn overhead_bytes(self) -> u64 {
+    pub const fn overhead_bytes(self) -> u64 {
         match self {
             Self::Kvm => 320 << 20,
             Self::Tcg => (512 + TRANSLATION_MEBIBYTES) << 20,
@@ -81,22 +76,29 @@ impl Accelerator {
 pub struct Qemu {
     config: QemuConfig,
     identity: VmmIdentity,
-    /// `None` means QEMU's own default.
-    firmware: Option<PathBuf>,
+    program: Jailed,
+    bridge: Jailed,
+    firmware: Firmware,
 }
 
 impl Qemu {
-    /// Asks both programs for their versions: they are there, and they run.
+    /// Finds out what both programs need, and asks them for their versions: they are there, and
+    /// they run.
     pub async fn probe(config: QemuConfig) -> Result<Self, VmmError> {
-        let said = say(&config.qemu, &["--version"]).await?;
-        say(&config.vhost_device_vsock, &["--version"]).await?;
-        let firmware = firmware::find(&say(&config.qemu, &["-L", "help"]).await?);
+        let mut qemu = Jailed::find(&config.qemu).await?;
+        if let Some(module) = modules::of(config.accelerator, &qemu) {
+            qemu = qemu.with_module(&module).await?;
+        }
+        let bridge = Jailed::find(&config.vhost_device_vsock).await?;
+        let said = version(qemu.program(), &["--version"]).await?;
+        version(bridge.program(), &["--version"]).await?;
+        let firmware = Firmware::find(&version(qemu.program(), &["-L", "help"]).await?);
         let identity = VmmIdentity {
             name: "qemu",
             version: number(&said).unwrap_or("unknown").to_owned(),
             accelerator: config.accelerator.name(),
         };
-        Ok(Self { config, identity, firmware })
+        Ok(Self { config, identity, program: qemu, bridge, firmware })
     }
 
     pub fn config(&self) -> &QemuConfig {
@@ -125,28 +127,6 @@ impl Vmm for Qemu {
     fn overhead_bytes(&self) -> u64 {
         self.config.accelerator.overhead_bytes()
     }
-}
-
-/// What a program prints of itself.
-async fn say(program: &Path, arguments: &[&str]) -> Result<String, VmmError> {
-    let shown = program.display().to_string();
-    let spawned = Program::new(program).arguments(arguments).stdout(Stdout::Tail(4096));
-    let child = Supervised::spawn(spawned)
-        .await
-        .map_err(|source| VmmError::Spawn { program: shown.clone(), source })?;
-    let not_ready = |stderr| VmmError::NotReady {
-        program: shown.clone(),
-        what: "its version",
-        limit: VERSION_LIMIT,
-        stderr,
-    };
-    match timeout(VERSION_LIMIT, child.wait()).await {
-        Ok(ProcessExit::Code(0)) => {}
-        Ok(exit) => return Err(not_ready(format!(": it {exit}: {}", child.stderr()))),
-        Err(_) => return Err(not_ready(String::new())),
-    }
-    let (bytes, _) = child.stdout().map(super::tail::Tail::snapshot).unwrap_or_default();
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)` → `7.2.22`.

@@ -67,7 +67,7 @@ pub async fn reap(directory: &Path, instance: &str) -> Result<Reaped, ReapError>
         return Ok(Reaped::Nothing);
     }
     let Some(supervisor) = Proven::find(record.process).map_err(failed)? else {
-        return swept(&record, Reaped::Nothing).await;
+        return swept(directory, &record, Reaped::Nothing).await;
     };
     // Of another release, dead, silent or broken off: then the record, the boot and the start time
     // are the proof.
@@ -84,13 +84,15 @@ pub async fn reap(directory: &Path, instance: &str) -> Result<Reaped, ReapError>
             return Err(ReapError::Survives { name: "kiln-shim".to_owned(), pid });
         }
     }
-    swept(&record, Reaped::Ended).await
+    swept(directory, &record, Reaped::Ended).await
 }
 
 /// The programs of a supervisor that is gone.
-async fn swept(record: &Traces, otherwise: Reaped) -> Result<Reaped, ReapError> {
+async fn swept(directory: &Path, record: &Traces, otherwise: Reaped) -> Result<Reaped, ReapError> {
     let cgroup = Cgroup::recorded(&record.cgroups, &record.instance);
-    match sweep(&record.children, cgroup.as_ref(), record.process).await {
+    // It is called like its job, which a record of another release may say differently.
+    let job = directory.file_name().unwrap_or_default().to_string_lossy();
+    match sweep(&job, &record.children, cgroup.as_ref(), record.process).await {
         Ok(true) => Ok(Reaped::Ended),
         Ok(false) => Ok(otherwise),
         Err(child) => Err(ReapError::Survives { name: child.name, pid: child.process.pid }),

@@ -21,6 +21,7 @@ mod adopt;
 mod client;
 mod create;
 mod end;
+mod launch;
 mod oversee;
 mod process;
 mod supervision;

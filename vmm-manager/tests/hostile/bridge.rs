@@ -15,11 +15,11 @@ use tokio::{
 
 use crate::{agent::Guest, play::conversation};
 
-const LIMIT: Duration = Duration::from_secs(3);
+pub(crate) const LIMIT: Duration = Duration::from_secs(3);
 
 /// Runs until it ends as it was told to.
 #[derive(Debug)]
-struct Machinery {
+pub(crate) struct Machinery {
     ends_after: Option<Duration>,
     console: &'static [u8],
 }
@@ -62,12 +62,16 @@ impl Machine for Machinery {
         unreachable!("a call only waits")
     }
 
+    fn name(&self) -> &'static str {
+        "hostile"
+    }
+
     fn vsock_socket(&self) -> &Path {
         unreachable!("a call is told where")
     }
 }
 
-const RUNS: Machinery = Machinery { ends_after: None, console: b"" };
+pub(crate) const RUNS: Machinery = Machinery { ends_after: None, console: b"" };
 
 /// Answers every call with `answer`, then closes it or leaves it open; and greets.
 async fn called(answer: &[u8], close: bool, machine: &Machinery) -> Result<(), GuestError> {

@@ -2,7 +2,7 @@
 //! conversation ends in a transcript or in a typed error, within its time and within 16 MiB.
 //!
 //! By hand: the agent's protocol (`events`), a guest that is come back to (`resumed`), HTTP/2 below it (`transport`), time (`slow`), the
-//! bridge (`bridge`), floods (`flood`), and floods that go all the way into a
+//! bridge (`bridge`), what stands in its place (`hijack`), floods (`flood`), and floods that go all the way into a
 //! log (`logged`). By the thousand: `seeded` mutates recordings of an honest
 //! agent; `corpus` replays what the fuzz target of `fuzz/` knows. `KILN_FULL=1` asks for the large
 //! counts.
@@ -13,6 +13,7 @@ mod corpus;
 mod events;
 mod flood;
 mod frame;
+mod hijack;
 mod judge;
 mod logged;
 mod memory;

@@ -93,6 +93,13 @@ impl Agent for Honest {
         Ok(Response::new(Box::pin(answers)))
     }
 
+    async fn online(
+        &self,
+        _: Request<v1::OnlineRequest>,
+    ) -> Result<Response<v1::OnlineResponse>, Status> {
+        Err(Status::unimplemented("no machine"))
+    }
+
     async fn shutdown(
         &self,
         _: Request<v1::ShutdownRequest>,

@@ -17,7 +17,7 @@ use crate::stage::{
     DRIVER, INSTANCE, Stage, gone as ended, runs, shell, signal, sleepers, until, within,
 };
 
-pub(crate) const LIMITS: CgroupLimits = CgroupLimits { memory_bytes: 64 << 20, pids: 32 };
+pub(crate) const LIMITS: CgroupLimits = CgroupLimits { memory_bytes: 64 << 20, pids: 32, cpus: 1 };
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Of a home that no other test has.

@@ -41,7 +41,7 @@ impl Drop for Stranger {
 }
 
 fn record(process: ProcessIdentity, children: Vec<ProcessIdentity>) -> ShimRecord {
-    let child = |process| Child { name: "vmm".to_owned(), process };
+    let child = |process| Child { name: "vmm".to_owned(), process, confinement: None };
     ShimRecord {
         major: MAJOR,
         minor: MINOR,

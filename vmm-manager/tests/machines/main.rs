@@ -58,6 +58,9 @@ tests! {
     memory::a_machine_beyond_its_memory_says_so,
     qemu::machines_of_qemu_behave,
     qemu::a_machine_of_qemu_is_adopted,
+    qemu::a_machine_other_than_asked_is_not_made,
+    qemu::whatever_a_disk_holds_it_is_raw,
+    qemu::every_thread_of_fifty_machines_is_confined,
 }
 
 fn main() -> ExitCode {

@@ -13,8 +13,8 @@ pub(crate) async fn a_machine_beyond_its_memory_says_so() {
     let Some(cgroups) = cgroups("7e570007") else { return };
     let stage = Stage::new();
     let glutton = Program {
-        path: "/usr/bin/python3".into(),
-        arguments: ["-c", "x = b'x' * (1 << 28)"].map(str::to_owned).to_vec(),
+        path: "/usr/bin/tail".into(),
+        arguments: vec!["/dev/zero".to_owned()],
         ..shell("vmm", "")
     };
     for _ in 0..20 {

@@ -1,5 +1,9 @@
 //! QEMU's machines, as far as no agent of a guest has to be spoken to: the stories do that.
 
+mod confined;
+mod faults;
+mod raw;
+
 use std::{
     ffi::OsString,
     fs::{self, File},
@@ -8,6 +12,7 @@ use std::{
 };
 
 use kiln_images::GuestImage;
+use kiln_jail::JailUser;
 use kiln_vmm_manager::{
     disk::{self, Disks},
     host::cgroup::CgroupLimits,
@@ -23,10 +28,17 @@ use crate::{
     stage::{Stage, gone, signal, within},
 };
 
+pub(crate) use self::{
+    confined::every_thread_of_fifty_machines_is_confined,
+    faults::a_machine_other_than_asked_is_not_made, raw::whatever_a_disk_holds_it_is_raw,
+};
+
 const IMAGE: &str = "KILN_GUEST_IMAGE";
 const BRIDGE: &str = "KILN_VHOST_DEVICE_VSOCK";
 /// A home of their own.
 const INSTANCE: &str = "7e570008";
+/// Nobody else's; QEMU is tested as root.
+const USER: JailUser = JailUser { id: 1_900_000_007, keeper: 0 };
 const MEMORY_BYTES: u64 = 256 << 20;
 /// Without a guest's agent.
 const OURS: [&str; 5] = [
@@ -68,6 +80,7 @@ async fn spec(stage: &Stage) -> VmSpec {
         name: "job".to_owned(),
         instance: INSTANCE.to_owned(),
         cid: 7,
+        user: Some(USER),
         cgroup: None,
         directory: stage.directory(),
         cpus: 1,

@@ -39,6 +39,7 @@ pub(crate) fn shell(name: &str, script: &str) -> Program {
         stdout: if name == "vmm" { Stdout::Serial { bytes: 65536 } } else { Stdout::Null },
         stderr_bytes: 1024,
         descriptors: Vec::new(),
+        jail: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use super::{Counts, StoryReport};
+use super::StoryReport;
 use crate::{
     arguments::TestOptions, binaries::Binaries, guest_image, privileges, program, say,
     setup::Tools, show,
@@ -33,7 +33,7 @@ pub(super) fn run(
     image: &Path,
     tools: &Tools,
     temporary: &Path,
-) -> anyhow::Result<(Counts, StoryReport)> {
+) -> anyhow::Result<StoryReport> {
     say!("==> the stories");
     let TestOptions { full, shard, filter } = options;
     let report = temporary.join("report.jsonl");
@@ -41,6 +41,7 @@ pub(super) fn run(
     let mut command = privileges::as_root(binaries.path("stories")?);
     environment(&mut command, binaries, image, tools)?
         .args(filter)
+        .env("KILN_MACHINES", binaries.path("machines")?)
         .env("KILN_STORY_REPORT", &report)
         .env("TMPDIR", temporary);
     if *full {
@@ -51,13 +52,13 @@ pub(super) fn run(
     }
     let status = program::finish(program::spawn(&mut command)?)?;
     let lines = std::fs::read_to_string(&report).unwrap_or_default();
-    let told = StoryReport::parse(&lines)?;
+    let mut told = StoryReport::parse(&lines)?;
     // The run is its report; it goes with the temporary directory's other files.
     let _ = std::fs::remove_file(&report);
-    let mut counts = told.counts();
-    if !status.success() && counts.failed == 0 {
+    if !status.success() && !told.has_failed() {
+        // A runner that died, or that left something of its own.
         show!("the story runner: {status}");
-        counts.failed += 1;
+        told.fail();
     }
-    Ok((counts, told))
+    Ok(told)
 }

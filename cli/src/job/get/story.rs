@@ -8,7 +8,7 @@ use std::fmt::Write;
 use crate::{
     display::{age, command_line, duration, printable, seconds, size},
     reason,
-    record::{DiskFormat, Exec, Job, Machine, Output, PhaseTime, Spec, Time},
+    record::{DiskFormat, Exec, Jail, Job, Machine, Output, PhaseTime, Spec, Time},
 };
 
 /// Names to the left, as wide as the widest; a name that is empty goes on with the one before.
@@ -125,6 +125,7 @@ fn machine(story: &mut Story, machine: &Machine) {
         vmm,
         vmm_version,
         accelerator,
+        jail,
         kernel_release,
         kernel_digest,
         initramfs_digest,
@@ -132,6 +133,7 @@ fn machine(story: &mut Story, machine: &Machine) {
         agent_version,
     } = machine;
     story.line("Machine", &format!("{vmm} {vmm_version}, {accelerator}"));
+    story.line("Jail", &Jail::described(jail.as_ref()));
     story.line("Kernel", &format!("{kernel_release} {kernel_digest}"));
     story.line("Initramfs", initramfs_digest);
     story.line("Root", root_digest);

@@ -243,6 +243,7 @@ impl HostService for Service {
             queued: 3,
             running: 1,
             draining: false,
+            jail: Some(v1::Jail { full: true, missing: Vec::new() }),
         }))
     }
 }

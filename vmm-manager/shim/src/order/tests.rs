@@ -9,10 +9,12 @@ fn order() -> Order {
         stdout,
         stderr_bytes: 8192,
         descriptors,
+        jail: None,
     };
     let pair = || Source::Pair { name: "p".to_owned() };
     let listen = Source::Listen { socket: "qmp.sock".to_owned() };
-    let heard = Source::Heard { say: "hello\n".to_owned(), keep_bytes: 4096 };
+    let heard =
+        Source::Heard { say: "hello\n".to_owned(), keep_bytes: 4096, ends: vec!["bye".to_owned()] };
     Order {
         major: MAJOR,
         instance: "0badcafe".to_owned(),

@@ -1,23 +1,16 @@
 //! One program while it runs, and what is kept of what it says.
 
-use std::{
-    io,
-    os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::process::CommandExt as _,
-    },
-    process::{Command, Stdio},
-};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
+use kiln_jail::{Launch, Launched};
 use rustix::{
+    fs::{Mode, OFlags, open},
     io::{Errno, ioctl_fionbio, read},
-    process::{
-        Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open,
-        pidfd_send_signal, waitid,
-    },
+    process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_send_signal, waitid},
 };
 
-use crate::{Birth, Child, ChildExit, End, ProcessIdentity, Program, Ring, Stdout};
+use super::{descriptors::pipe, failed};
+use crate::{Child, ChildExit, End, Order, ProcessIdentity, Program, Ring, StartFailure, Stdout};
 
 /// A pipe holds 64 KiB: a child that has ended is read to the end in one go.
 const ROUNDS: usize = 32;
@@ -29,7 +22,18 @@ pub(super) struct Running {
     pid: Pid,
     pidfd: OwnedFd,
     streams: [Option<Stream>; 3],
+    /// What it says when the machine is at its end.
+    ends: Vec<String>,
+    has_said_end: bool,
     end: Option<End>,
+}
+
+/// A program's line to us.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) end: OwnedFd,
+    pub(super) keep_bytes: usize,
+    pub(super) ends: Vec<String>,
 }
 
 /// What a child says, to us.
@@ -45,46 +49,70 @@ const STDERR: usize = 1;
 const HEARD: usize = 2;
 
 impl Running {
-    /// Starts `program`, whose line to us is `heard`. Must be called by the one thread of this
-    /// process: the kernel kills the child when the thread that forked it ends.
+    /// Starts a program of `order` with the descriptors that are its own; its line to us is
+    /// `heard`. Must be called by the one thread of this process: the kernel kills the child when
+    /// the thread that forked it ends.
     pub(super) fn spawn(
         program: &Program,
-        birth: Birth,
-        heard: Option<(OwnedFd, usize)>,
-    ) -> io::Result<Self> {
-        let (stdout, console_bytes) = match program.stdout {
-            Stdout::Null => (Stdio::null(), 0),
-            Stdout::Serial { bytes } => (Stdio::piped(), bytes),
-        };
-        let mut command = Command::new(&program.path);
-        command
-            .args(&program.arguments)
-            .env_clear()
-            .stdin(Stdio::null())
-            .stdout(stdout)
-            .stderr(Stdio::piped());
-        // SAFETY: `apply` is made for the time between fork and exec.
-        unsafe { command.pre_exec(move || birth.apply()) };
-        let mut child = command.spawn()?;
-        let pid = Pid::from_child(&child);
-        // The number is still this child's: nobody else reaps it.
-        let proof = pidfd_open(pid, PidfdFlags::empty())
-            .map_err(io::Error::from)
-            .and_then(|pidfd| Ok((pidfd, ProcessIdentity::of(child.id())?)));
-        let (pidfd, process) = match proof {
-            Ok(proof) => proof,
-            Err(error) => {
-                let _ = rustix::process::kill_process(pid, Signal::KILL);
-                let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED);
-                return Err(error);
+        order: &Order,
+        mut descriptors: Vec<(OwnedFd, RawFd)>,
+        heard: Option<Line>,
+    ) -> Result<Self, StartFailure> {
+        let io = |error: Errno| failed("a pipe", &error.into());
+        let (stderr, theirs) = pipe().map_err(io)?;
+        descriptors.push((theirs, 2));
+        let console = match program.stdout {
+            // Ours leads nowhere.
+            Stdout::Null => None,
+            Stdout::Serial { bytes } => {
+                let (console, theirs) = pipe().map_err(io)?;
+                descriptors.push((theirs, 1));
+                Some(Stream::new(console, bytes))
             }
         };
-        let console = child.stdout.take().map(|stdout| Stream::new(stdout.into(), console_bytes));
-        let stderr =
-            child.stderr.take().map(|stderr| Stream::new(stderr.into(), program.stderr_bytes));
-        let heard = heard.map(|(line, bytes)| Stream::new(line, bytes));
-        let identity = Child { name: program.name.clone(), process };
-        Ok(Self { identity, pid, pidfd, streams: [console, stderr, heard], end: None })
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let within = open(c".", flags, Mode::empty())
+            .map_err(|error| failed("the machine's directory", &error.into()))?;
+        let borrowed = descriptors.iter().map(|(descriptor, number)| (descriptor.as_fd(), *number));
+        let borrowed: Vec<_> = borrowed.collect();
+        let launch = Launch {
+            program: &program.path,
+            arguments: &program.arguments,
+            directory: &order.directory,
+            within: within.as_fd(),
+            jail: program.jail.as_ref(),
+            cgroups: &order.cgroups,
+            descriptors: &borrowed,
+        };
+        let shown = program.path.display().to_string();
+        let Launched { pid, pidfd, confinement } =
+            launch.start().map_err(|failure| StartFailure::launch(shown.clone(), failure))?;
+        // The number is still this child's: nobody else reaps it.
+        let process = match ProcessIdentity::of(pid.as_raw_nonzero().get().cast_unsigned()) {
+            Ok(process) => process,
+            Err(error) => {
+                let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+                let _ = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
+                return Err(failed(shown, &error));
+            }
+        };
+        // Only the child has them now: their end is its end.
+        drop(descriptors);
+        let stderr = Some(Stream::new(stderr, program.stderr_bytes));
+        let (heard, ends) = match heard {
+            Some(Line { end, keep_bytes, ends }) => (Some(Stream::new(end, keep_bytes)), ends),
+            None => (None, Vec::new()),
+        };
+        let identity = Child { name: program.name.clone(), process, confinement };
+        Ok(Self {
+            identity,
+            pid,
+            pidfd,
+            streams: [console, stderr, heard],
+            ends,
+            has_said_end: false,
+            end: None,
+        })
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -104,9 +132,24 @@ impl Running {
     }
 
     pub(super) fn drain(&mut self, buffer: &mut [u8]) {
+        let before = self.heard();
         for stream in self.streams.iter_mut().flatten() {
             stream.drain(buffer);
         }
+        if !self.ends.is_empty() && self.heard() != before {
+            let said = self.said(HEARD);
+            self.has_said_end |= self.ends.iter().any(|end| said.contains(end));
+        }
+    }
+
+    /// How much its line to us has carried so far.
+    fn heard(&self) -> u64 {
+        self.streams[HEARD].as_ref().map_or(0, |stream| stream.ring.written())
+    }
+
+    /// Whether it has said that the machine is at its end.
+    pub(super) fn has_said_end(&self) -> bool {
+        self.has_said_end
     }
 
     pub(super) fn kill(&self) {

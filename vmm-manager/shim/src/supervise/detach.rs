@@ -23,9 +23,9 @@ pub(super) struct Detached {
     pub(super) report: OwnedFd,
 }
 
-/// `None` in the starter's own child, which has nothing left to do. Everything but the fork comes
+/// Goes to `directory`, if it is not there already. `None` in the starter's own child, which has nothing left to do. Everything but the fork comes
 /// behind it, where a failure can still be told on stdout.
-pub(super) fn detach(directory: &Path) -> io::Result<Option<Detached>> {
+pub(super) fn detach(directory: Option<&Path>) -> io::Result<Option<Detached>> {
     // SAFETY: this process has one thread, so its copy is whole.
     match unsafe { libc::fork() } {
         -1 => return Err(io::Error::last_os_error()),
@@ -41,7 +41,9 @@ pub(super) fn detach(directory: &Path) -> io::Result<Option<Detached>> {
     }
     let leash = high(io::stdin())?;
     let report = high(io::stdout())?;
-    chdir(directory)?;
+    if let Some(directory) = directory {
+        chdir(directory)?;
+    }
     let null = open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
     // An earlier supervisor keeps its own, whatever its name is then. One that starts at the same
     // time may have made it meanwhile: which of them stays is decided later, by the lock.

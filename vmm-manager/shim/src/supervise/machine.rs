@@ -84,7 +84,7 @@ impl Machine {
             child.reap(buffer);
         }
         if matches!(self.stage, Stage::Running)
-            && let Some(first) = self.first_ended()
+            && let Some(first) = self.first_ended().or_else(|| self.first_to_say_so())
         {
             self.end(Some(first));
         }
@@ -102,6 +102,12 @@ impl Machine {
         let first = ended.next()?.identity.name.clone();
         let main = ended.any(|child| child.identity.name == self.main);
         Some(if main { self.main.clone() } else { first })
+    }
+
+    /// The one that says that the machine is at its end.
+    fn first_to_say_so(&self) -> Option<String> {
+        let first = self.children.iter().find(|child| child.has_said_end())?;
+        Some(first.identity.name.clone())
     }
 
     fn end(&mut self, first: Option<String>) {

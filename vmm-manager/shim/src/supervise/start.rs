@@ -20,15 +20,16 @@ use rustix::{
 };
 
 use super::{
-    child::Running,
+    child::{Line, Running},
     descriptors::high,
     failed,
     leash::Leash,
     machine::{Machine, Started},
+    standing::Standing,
 };
 use crate::{
-    Birth, EXIT_FILE, LOCK_FILE, MAJOR, MINOR, Order, ProcessIdentity, Program, RECORD_FILE,
-    SOCKET, ShimRecord, Source, StartFailure, boot_id, files::clear,
+    EXIT_FILE, LOCK_FILE, MAJOR, MINOR, Order, ProcessIdentity, Program, RECORD_FILE, SOCKET,
+    ShimRecord, Source, StartFailure, boot_id, files::clear,
 };
 
 /// For an earlier supervisor of the directory, which was told to go, to be gone.
@@ -39,13 +40,17 @@ const BACKLOG: i32 = 16;
 const HERE: &str = ".";
 
 /// Fails with nothing left running, and no record of anything.
-pub(super) fn start(order: &Order, leash: &Leash) -> Result<Started, StartFailure> {
+pub(super) fn start(
+    order: &Order,
+    standing: Standing,
+    leash: &Leash,
+) -> Result<Started, StartFailure> {
     let lock = lock()?;
     for name in [RECORD_FILE, EXIT_FILE, SOCKET].into_iter().chain(sockets(order)) {
         clear(Path::new(name))
             .map_err(|error| failed(format!("what is left at {name}"), &error))?;
     }
-    let started = Start::new(order)?.run(order, leash, lock);
+    let started = Start::new(order, standing)?.run(order, leash, lock);
     if started.is_err() {
         let _adoptable_no_more = fs::remove_file(RECORD_FILE);
     }
@@ -89,10 +94,11 @@ struct Start {
     /// Second ends of pairs whose first end has been given away.
     pairs: HashMap<String, OwnedFd>,
     deadline: Instant,
+    standing: Standing,
 }
 
 impl Start {
-    fn new(order: &Order) -> Result<Self, StartFailure> {
+    fn new(order: &Order, standing: Standing) -> Result<Self, StartFailure> {
         let own = |error: io::Error| failed("the supervisor's own identity", &error);
         let record = ShimRecord {
             major: MAJOR,
@@ -111,6 +117,7 @@ impl Start {
             children: Vec::new(),
             pairs: HashMap::new(),
             deadline: Instant::now() + Duration::from_millis(order.start_limit_millis),
+            standing,
         };
         // Before the first child: whoever finds one that runs finds its supervisor.
         start.write_down()?;
@@ -121,6 +128,8 @@ impl Start {
         for program in &order.programs {
             self.add(program, order, leash)?;
         }
+        let settled = self.standing.settle();
+        settled.map_err(|error| failed("the supervisor's own rights", &error))?;
         let Self { record, listener, children, .. } = self;
         Ok(Started { machine: Machine::new(order, record, children), listener, lock })
     }
@@ -131,15 +140,6 @@ impl Start {
 
     fn add(&mut self, program: &Program, order: &Order, leash: &Leash) -> Result<(), StartFailure> {
         let io = |error: io::Error| failed("a socket", &error);
-        let mut birth = Birth::new()
-            .in_cgroups(&order.cgroups)
-            .map_err(|error| failed("the cgroup's path", &error))?;
-        for directory in &order.cgroups {
-            // Told apart from a program that is not there.
-            if let Err(error) = fs::metadata(directory) {
-                return Err(failed(format!("the cgroup {}", directory.display()), &error));
-            }
-        }
         let mut given = Vec::new();
         let mut heard = None;
         for descriptor in &program.descriptors {
@@ -154,22 +154,20 @@ impl Start {
                         first
                     }
                 },
-                Source::Heard { say, keep_bytes } => {
+                Source::Heard { say, keep_bytes, ends } => {
                     let (ours, theirs) = pair().map_err(io)?;
                     write(&ours, say.as_bytes()).map_err(|error| io(error.into()))?;
-                    heard = Some((ours, *keep_bytes));
+                    heard = Some(Line { end: ours, keep_bytes: *keep_bytes, ends: ends.clone() });
                     theirs
                 }
             };
-            birth.give(&end, descriptor.number);
-            given.push(end);
+            given.push((end, descriptor.number));
         }
-        let child = Running::spawn(program, birth, heard).map_err(|error| StartFailure::Spawn {
-            program: program.path.display().to_string(),
-            errno: error.raw_os_error().unwrap_or(libc::EIO),
-        })?;
-        // Not earlier: they must be open until the child is started.
-        drop(given);
+        let spawn = || Running::spawn(program, order, given, heard);
+        let child = self
+            .standing
+            .starting(program.jail.is_some(), spawn)
+            .map_err(|error| failed("the supervisor's own rights", &error))??;
         self.record.children.push(child.identity.clone());
         self.children.push(child);
         self.write_down()

@@ -5,6 +5,7 @@
 mod client;
 mod death;
 mod hostile;
+mod jail;
 mod memory;
 mod shim;
 mod start;

@@ -35,6 +35,7 @@ pub(crate) fn shell(name: &str, script: &str) -> Program {
         stdout: Stdout::Null,
         stderr_bytes: 1024,
         descriptors: Vec::new(),
+        jail: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::net::UnixStream};
 
-use kiln_shim::{Ask, Body, Program, Report, Source, StartFailure, line};
+use kiln_shim::{Ask, Body, End, Program, Report, Source, StartFailure, line};
 use rustix::process::Signal;
 
 use crate::{
@@ -54,7 +54,7 @@ fn it_stands_alone() {
 /// What a child sees of its own descriptors, by number; listing the directory would open one.
 const LIST: &str = "i=0; while [ $i -lt 300 ]; do [ -e /proc/$$/fd/$i ] && printf '%s ' $i; \
                     i=$((i+1)); done; echo; env | grep -v ^PWD= | grep -v ^_= | grep -v ^SHLVL=; \
-                    grep SigIgn /proc/$$/status; grep SigBlk /proc/$$/status; \
+                    grep SigIgn /proc/$$/status; grep SigBlk /proc/self/status; \
                     ps -o sid= -p $$; echo $$; cat /proc/$$/oom_score_adj; ulimit -c; exec sleep 1000";
 
 #[test]
@@ -63,6 +63,7 @@ fn a_child_is_given_nothing_but_what_was_ordered() {
     let pair = || Source::Pair { name: "p".to_owned() };
     let vmm = Program {
         descriptors: vec![descriptor(100, pair()), descriptor(163, listen)],
+        jail: None,
         ..console("vmm", LIST)
     };
     let bridge =
@@ -83,14 +84,18 @@ fn a_child_is_given_nothing_but_what_was_ordered() {
     assert_eq!(lines[5..], ["500", "0"], "{said}");
 }
 
-#[test]
-fn programs_are_connected_as_ordered() {
-    let python = |name: &str, script: &str, source| Program {
+fn python(name: &str, script: &str, source: Source) -> Program {
+    Program {
         path: "/usr/bin/python3".into(),
         arguments: vec!["-c".to_owned(), script.to_owned()],
         descriptors: vec![descriptor(100, source)],
+        jail: None,
         ..console(name, "")
-    };
+    }
+}
+
+#[test]
+fn programs_are_connected_as_ordered() {
     let server = "import socket,time; time.sleep(0.2); s=socket.socket(socket.AF_UNIX); \
                   s.bind('b.sock'); s.listen(1); c,_=s.accept(); c.send(b'from the bridge'); \
                   time.sleep(1000)";
@@ -102,7 +107,7 @@ fn programs_are_connected_as_ordered() {
                   c.send(b'served'); c.recv(1)";
     let mut vmm = python("vmm", client, Source::Connect { socket: "b.sock".to_owned() });
     vmm.descriptors.push(descriptor(101, Source::Listen { socket: "q.sock".to_owned() }));
-    let heard = Source::Heard { say: "say on".to_owned(), keep_bytes: 100 };
+    let heard = Source::Heard { say: "say on".to_owned(), keep_bytes: 100, ends: Vec::new() };
     vmm.descriptors.push(descriptor(102, heard));
     let shim = Shim::with(vec![bridge, vmm], |order| order.main = "vmm".to_owned());
     let mut stream = UnixStream::connect(shim.file("q.sock")).unwrap();
@@ -115,6 +120,37 @@ fn programs_are_connected_as_ordered() {
     let exit = client.end(Ask::Wait);
     let heard = &exit.child("vmm").unwrap().heard;
     assert_eq!((heard.len(), heard.ends_with("xthe end")), (100, true));
+}
+
+#[test]
+fn a_program_may_say_that_the_machine_is_at_its_end() {
+    let ends = vec!["the end".to_owned()];
+    let heard = || Source::Heard { say: String::new(), keep_bytes: 100, ends: ends.clone() };
+    let says = |what: &str| {
+        format!("import socket,time; w=socket.socket(fileno=100); {what}; time.sleep(1000)")
+    };
+    let bridge = || shell("bridge", "exec sleep 1000");
+    let vmm = |what: &str| Program {
+        stdout: kiln_shim::Stdout::Null,
+        ..python("vmm", &says(what), heard())
+    };
+    let of = |vmm| Shim::with(vec![bridge(), vmm], |order| order.main = "vmm".to_owned());
+    // Whole, in pieces, and after more than is kept.
+    for what in [
+        "w.send(b'the end')",
+        "w.send(b'the '); time.sleep(0.2); w.send(b'end')",
+        "w.send(b'x'*5000+b'the end')",
+    ] {
+        let exit = of(vmm(what)).exit();
+        assert_eq!((exit.first.as_str(), exit.stopping), ("vmm", false));
+        assert_eq!(exit.child("vmm").unwrap().end, End::Signal(9));
+        assert_eq!(exit.child("bridge").unwrap().end, End::Signal(9));
+        assert!(exit.child("vmm").unwrap().heard.ends_with("the end"));
+    }
+    let shim = of(vmm("w.send(b'the en')"));
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(runs(shim.pid("vmm")));
+    Client::connect(&shim).end(Ask::Kill);
 }
 
 fn fails(programs: Vec<Program>, expected: &str) {

@@ -89,6 +89,13 @@ impl Agent for Echo {
         Err(Status::unimplemented("no disks"))
     }
 
+    async fn online(
+        &self,
+        _request: Request<v1::OnlineRequest>,
+    ) -> Result<Response<v1::OnlineResponse>, Status> {
+        Err(Status::unimplemented("no machine"))
+    }
+
     async fn shutdown(
         &self,
         _request: Request<v1::ShutdownRequest>,

@@ -33,7 +33,7 @@ use crate::{
     source::Sources,
     store::{JobHandle, Store},
     stream::Stream,
-    vmm::VmmIdentity,
+    vmm::{JailState, VmmIdentity},
 };
 
 /// Far more than any case takes: only a hang meets it.
@@ -102,7 +102,12 @@ impl Service {
         });
         let vmm = VmmIdentity { name: "hands", version: "1".to_owned(), accelerator: "none" };
         let instance = "0123abcd".to_owned();
-        let host = HostApi::new(HostApiParts { instance, vmm, scheduler: Arc::clone(&scheduler) });
+        let host = HostApi::new(HostApiParts {
+            instance,
+            vmm,
+            jail: JailState::Full,
+            scheduler: Arc::clone(&scheduler),
+        });
         let listener = UnixListener::bind(path("socket")).unwrap();
         tokio::spawn(
             Server::builder()

@@ -3,8 +3,8 @@
 use std::{pin::Pin, time::Duration};
 
 use kiln_proto::agent::v1::{
-    DiskResponse, ExecRequest, ExecResponse, HelloRequest, HelloResponse, PackRequest,
-    ShutdownRequest, ShutdownResponse, StdinTaken, UnpackRequest,
+    DiskResponse, ExecRequest, ExecResponse, HelloRequest, HelloResponse, OnlineRequest,
+    OnlineResponse, PackRequest, ShutdownRequest, ShutdownResponse, StdinTaken, UnpackRequest,
     agent_server::{Agent, AgentServer},
     disk_response, exec_request,
     exec_response::Event,
@@ -41,7 +41,7 @@ pub(super) enum Finish {
     Listens,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Script {
     pub(super) greeting: Greeting,
     pub(super) events: Vec<Event>,
@@ -49,6 +49,20 @@ pub(super) struct Script {
     /// Of every disk.
     pub(super) disk: Vec<disk_response::Event>,
     pub(super) disk_finish: Finish,
+    pub(super) online: Result<OnlineResponse, Status>,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            greeting: Greeting::default(),
+            events: Vec::new(),
+            finish: Finish::default(),
+            disk: Vec::new(),
+            disk_finish: Finish::default(),
+            online: Ok(OnlineResponse::default()),
+        }
+    }
 }
 
 impl Script {
@@ -256,6 +270,13 @@ impl Agent for Scripted {
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+
+    async fn online(
+        &self,
+        _request: Request<OnlineRequest>,
+    ) -> Result<Response<OnlineResponse>, Status> {
+        self.script.online.clone().map(Response::new)
     }
 
     async fn shutdown(

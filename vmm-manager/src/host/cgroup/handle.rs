@@ -7,9 +7,14 @@ use std::{
     time::Duration,
 };
 
+use kiln_helper::{
+    Answer, Request,
+    cgroup::{is_plain, memory_limit_bytes, of_instance},
+};
 use tokio::time::{Instant, sleep};
 
-use super::{CgroupUsage, name, usage::OOM_FILES};
+use super::{CgroupUsage, usage::OOM_FILES};
+use crate::host::helper::{HelperError, helper};
 
 /// Between two attempts to remove one in which something may still be dying.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -37,11 +42,11 @@ impl Cgroup {
     /// The one whose directories a supervisor wrote down when it was started, if their names are
     /// those of `instance`.
     pub fn recorded(directories: &[PathBuf], instance: &str) -> Option<Self> {
-        let parent = name::of_instance(instance)?;
+        let parent = of_instance(instance)?;
         let ours = |path: &PathBuf| {
             path.is_absolute()
                 && path.parent().and_then(Path::file_name) == Some(parent.as_ref())
-                && path.file_name().and_then(|job| job.to_str()).is_some_and(name::is_plain)
+                && path.file_name().and_then(|job| job.to_str()).is_some_and(is_plain)
         };
         let ours = !directories.is_empty() && directories.iter().all(ours);
         ours.then(|| Self { directories: directories.to_vec() })
@@ -54,12 +59,7 @@ impl Cgroup {
 
     /// The memory that it may have.
     pub fn memory_limit_bytes(&self) -> Option<u64> {
-        let limit = |directory: &PathBuf| {
-            let read = |name: &str| fs::read_to_string(directory.join(name)).ok();
-            let text = read("memory.max").or_else(|| read("memory.limit_in_bytes"))?;
-            text.trim().parse().ok()
-        };
-        self.directories.iter().find_map(limit)
+        self.directories.iter().find_map(|directory| memory_limit_bytes(directory))
     }
 
     /// The file in which the kernel counts those that it killed for memory.
@@ -95,7 +95,7 @@ impl Cgroup {
     pub async fn remove(&self, limit: Duration) -> Result<(), RemoveError> {
         let deadline = Instant::now() + limit;
         for directory in &self.directories {
-            while let Err(error) = fs::remove_dir(directory) {
+            while let Err(error) = remove(directory) {
                 let path = directory.clone();
                 match error.kind() {
                     io::ErrorKind::NotFound => break,
@@ -109,5 +109,21 @@ impl Cgroup {
             }
         }
         Ok(())
+    }
+}
+
+/// One directory of it; the helper removes all that there are.
+fn remove(directory: &Path) -> io::Result<()> {
+    let (Some(helper), Some(job)) = (helper(), directory.file_name()) else {
+        return fs::remove_dir(directory);
+    };
+    if !directory.is_dir() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    match helper.ask(&Request::RemoveCgroup { job: job.to_string_lossy().into_owned() }) {
+        Ok(Answer::Done {}) => Ok(()),
+        Ok(Answer::Busy { .. }) => Err(io::ErrorKind::ResourceBusy.into()),
+        Ok(other) => Err(HelperError::answer(&other).into_io()),
+        Err(error) => Err(error.into_io()),
     }
 }

@@ -192,6 +192,13 @@ impl Agent for Scripted {
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
+    async fn online(
+        &self,
+        _: Request<v1::OnlineRequest>,
+    ) -> Result<Response<v1::OnlineResponse>, Status> {
+        Err(Status::unimplemented("no machine"))
+    }
+
     async fn shutdown(
         &self,
         _: Request<v1::ShutdownRequest>,

@@ -200,6 +200,10 @@ impl Machine for FakeMachine {
         self.core.end(VmExit::Stopped)
     }
 
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
     fn vsock_socket(&self) -> &Path {
         &self.core.socket
     }

@@ -24,6 +24,7 @@ use crate::{
         change::Record,
         recovery::{GuestSecret, Recovery},
     },
+    vmm::JailState,
 };
 
 const VERSION: u32 = 1;
@@ -81,11 +82,21 @@ struct Machine {
     vmm: String,
     vmm_version: String,
     accelerator: String,
+    /// Records of earlier versions do not have it.
+    #[serde(default)]
+    jail: Option<Jail>,
     kernel_digest: String,
     initramfs_digest: String,
     root_digest: String,
     kernel_release: String,
     agent_version: String,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Jail {
+    /// Nothing of a full one.
+    missing: Vec<String>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -281,6 +292,7 @@ impl From<&MachineRecord> for Machine {
             vmm,
             vmm_version,
             accelerator,
+            jail,
             kernel_digest,
             initramfs_digest,
             root_digest,
@@ -291,6 +303,7 @@ impl From<&MachineRecord> for Machine {
             vmm,
             vmm_version,
             accelerator,
+            jail: jail.map(|jail| Jail { missing: jail.missing().to_vec() }),
             kernel_digest,
             initramfs_digest,
             root_digest,
@@ -306,6 +319,7 @@ impl From<Machine> for MachineRecord {
             vmm,
             vmm_version,
             accelerator,
+            jail,
             kernel_digest,
             initramfs_digest,
             root_digest,
@@ -316,6 +330,7 @@ impl From<Machine> for MachineRecord {
             vmm,
             vmm_version,
             accelerator,
+            jail: jail.map(|Jail { missing }| JailState::lacking(missing)),
             kernel_digest,
             initramfs_digest,
             root_digest,

@@ -50,7 +50,9 @@ fn documents_of_version_1_are_still_read() {
     let document = r#"{"version":1,"state":{"ended":{"outcome":{"failed":{"class":"egress_denied",
         "message":"m","details":{"step":"boot"},"exit":{"code":137,"signal":9}}},"started_at":5,
         "ended_at":9}},"phases":[{"step":"queue","started_at":1,"duration_nanos":4}],
-        "machine":null,"memory_peak_bytes":7,"log_end_offset":3,"log_dropped_bytes":1,"attempt":2,
+        "machine":{"vmm":"qemu","vmm_version":"7.2","accelerator":"tcg","kernel_digest":"k",
+        "initramfs_digest":"i","root_digest":"r","kernel_release":"6.12","agent_version":"0.1.0"},
+        "memory_peak_bytes":7,"log_end_offset":3,"log_dropped_bytes":1,"attempt":2,
         "outputs":[{"name":"o","size_bytes":1,"digest":"sha256:00","expired":false}],
         "vm_memory_peak_bytes":1,"vm_cpu_nanos":2,"disk_peak_bytes":3,"started":true,"number":4,
         "exit":"completed","cancel":"asked"}"#;
@@ -58,6 +60,7 @@ fn documents_of_version_1_are_still_read() {
     let spec = decode_request(request).unwrap();
     assert!(spec.attach && spec.inputs.len() == 1 && spec.outputs[0].max_bytes == 9);
     let read = decode_record(columns(&record), spec, document).unwrap();
+    assert_eq!(read.job.machine.as_ref().unwrap().jail, None, "nobody knows any more");
     assert!(read.job.has_ended() && read.recovery.started && read.job.attempt == 2);
 }
 

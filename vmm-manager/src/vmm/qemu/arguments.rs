@@ -4,11 +4,11 @@
 //! for ACPI and its power button, no USB, SATA, `SMBus`, floppy, display or network. Options that
 //! carry paths are JSON, in which a comma or an equals sign is only a character.
 
-use std::{os::fd::RawFd, path::Path};
+use std::os::fd::RawFd;
 
 use serde_json::{Value, json};
 
-use super::{Accelerator, TRANSLATION_MEBIBYTES};
+use super::{Accelerator, TRANSLATION_MEBIBYTES, firmware::Firmware};
 use crate::vmm::{Disk, VmSpec};
 
 /// Descriptors that QEMU is born with.
@@ -18,20 +18,25 @@ pub(super) const MONITOR: RawFd = 101;
 /// The supervisor's: who hears the reason of QEMU's end, though no daemon be there.
 pub(super) const LAST_WORDS: RawFd = 102;
 
+/// No machines inside the machine: what is not offered cannot be attacked.
+const NOT_NESTED: &str = "vmx=off,svm=off";
+
 /// The node of the disk at `index`; the read-back finds it by this name.
 pub(super) fn disk_node(index: usize) -> String {
     format!("disk{index}")
 }
 
-pub(super) fn render(
-    spec: &VmSpec,
-    accelerator: Accelerator,
-    firmware: Option<&Path>,
-) -> Vec<String> {
+/// And of the file below it.
+pub(super) fn disk_file_node(index: usize) -> String {
+    format!("file{index}")
+}
+
+pub(super) fn render(spec: &VmSpec, accelerator: Accelerator, firmware: &Firmware) -> Vec<String> {
     let VmSpec {
         name,
         instance: _,
         cid: _,
+        user: _,
         cgroup: _,
         directory: _is_the_working_directory,
         cpus,
@@ -62,13 +67,12 @@ pub(super) fn render(
     match accelerator {
         Accelerator::Kvm => {
             line.option("-accel", "kvm");
-            // No machines inside the machine: what is not offered cannot be attacked.
-            line.option("-cpu", "host,vmx=off,svm=off");
+            line.option("-cpu", format!("host,{NOT_NESTED}"));
         }
         Accelerator::Tcg => {
             line.option("-accel", format!("tcg,thread=multi,tb-size={TRANSLATION_MEBIBYTES}"));
             // With cx16, QEMU 7.2 double-faults kernel 6.12 in one boot of ten under load.
-            line.option("-cpu", "max,cx16=off");
+            line.option("-cpu", format!("max,{NOT_NESTED},cx16=off"));
         }
     }
     line.option("-smp", format!("{cpus},sockets=1,cores={cpus},threads=1"));
@@ -78,8 +82,11 @@ pub(super) fn render(
         "-object",
         &json!({"qom-type": "memory-backend-memfd", "id": "memory", "size": memory_bytes, "share": true}),
     );
-    if let Some(firmware) = firmware {
-        line.option("-bios", firmware.display().to_string());
+    for directory in firmware.directories() {
+        line.option("-L", directory.display().to_string());
+    }
+    if let Some(boot) = firmware.boot() {
+        line.option("-bios", boot.display().to_string());
     }
     line.option("-kernel", kernel.display().to_string());
     line.option("-initrd", initramfs.display().to_string());
@@ -92,12 +99,20 @@ pub(super) fn render(
     line.option("-chardev", format!("socket,id=words,fd={LAST_WORDS}"));
     line.option("-mon", "chardev=words,mode=control");
     line.option("-chardev", format!("socket,id=vsock,fd={VSOCK}"));
-    line.object("-device", &json!({"driver": "vhost-user-vsock-pci", "chardev": "vsock"}));
+    line.object(
+        "-device",
+        &json!({"driver": "vhost-user-vsock-pci", "id": "vsock", "chardev": "vsock"}),
+    );
     for (index, disk) in disks.iter().enumerate() {
         line.object("-blockdev", &block_device(index, disk));
         line.object(
             "-device",
-            &json!({"driver": "virtio-blk-pci", "drive": disk_node(index), "serial": disk.serial}),
+            &json!({
+                "driver": "virtio-blk-pci",
+                "id": disk_node(index),
+                "drive": disk_node(index),
+                "serial": disk.serial,
+            }),
         );
     }
     line.arguments
@@ -115,10 +130,14 @@ fn block_device(index: usize, disk: &Disk) -> Value {
         "cache": cache,
         "file": {
             "driver": "file",
+            "node-name": disk_file_node(index),
             "filename": disk.path,
             "read-only": disk.read_only,
             "discard": "unmap",
             "aio": "threads",
+            // Whoever shares a file, as all VMs do their root, shares it read-only; other VMMs' locks
+            // on it are not meant for us.
+            "locking": "off",
             "cache": cache,
         },
     })
@@ -146,7 +165,7 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    use super::{Accelerator, Disk, Path, VmSpec, render};
+    use super::{Accelerator, Disk, Firmware, VmSpec, render};
 
     fn spec() -> VmSpec {
         let disk = |serial: &'static str, path: &str, read_only| Disk {
@@ -158,6 +177,7 @@ mod tests {
             name: "job,1".into(),
             instance: "0badcafe".into(),
             cid: 7,
+            user: None,
             cgroup: None,
             directory: "/vm".into(),
             cpus: 2,
@@ -173,7 +193,8 @@ mod tests {
     }
 
     fn check(accelerator: Accelerator, expected: &[&str]) {
-        let arguments = render(&spec(), accelerator, Some(Path::new("/q.rom")));
+        let firmware = Firmware::new("/roms/q.rom");
+        let arguments = render(&spec(), accelerator, &firmware);
         let line = arguments.join(" ");
         for part in expected {
             assert!(line.contains(part), "{part} in {line}");
@@ -186,7 +207,7 @@ mod tests {
             "-name job,,1 ",
             "-smp 2,sockets=1,cores=2,threads=1 -m 704M ",
             r#""qom-type":"memory-backend-memfd","share":true,"size":738197504"#,
-            "-bios /q.rom -kernel /image/vmlinux ",
+            "-L /roms -bios /roms/q.rom -kernel /image/vmlinux ",
             "-append console=ttyS0 quiet ",
             "-chardev socket,id=monitor,fd=101,server=on,wait=off -mon chardev=monitor,mode=control ",
             "-chardev socket,id=words,fd=102 -mon chardev=words,mode=control ",
@@ -194,7 +215,10 @@ mod tests {
         ];
         check(Accelerator::Tcg, &common);
         check(Accelerator::Kvm, &common);
-        check(Accelerator::Tcg, &["-accel tcg,thread=multi,tb-size=512 -cpu max,cx16=off "]);
+        check(
+            Accelerator::Tcg,
+            &["-accel tcg,thread=multi,tb-size=512 -cpu max,vmx=off,svm=off,cx16=off "],
+        );
         check(Accelerator::Kvm, &["-accel kvm -cpu host,vmx=off,svm=off "]);
     }
 
@@ -203,9 +227,9 @@ mod tests {
         check(
             Accelerator::Tcg,
             &[
-                r#""driver":"raw","file":{"aio":"threads","cache":{"direct":false,"no-flush":false},"discard":"unmap","driver":"file","filename":"/image/root,file=x.ext4","read-only":true},"node-name":"disk0","read-only":true}"#,
+                r#""driver":"raw","file":{"aio":"threads","cache":{"direct":false,"no-flush":false},"discard":"unmap","driver":"file","filename":"/image/root,file=x.ext4","locking":"off","node-name":"file0","read-only":true},"node-name":"disk0","read-only":true}"#,
                 r#""node-name":"disk1","read-only":false"#,
-                r#"{"drive":"disk1","driver":"virtio-blk-pci","serial":"kiln-scratch"}"#,
+                r#"{"drive":"disk1","driver":"virtio-blk-pci","id":"disk1","serial":"kiln-scratch"}"#,
             ],
         );
     }

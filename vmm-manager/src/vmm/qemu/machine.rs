@@ -13,11 +13,13 @@ use super::{
     bridge,
     exit::exit,
     monitor::{Monitor, MonitorError},
-    start::NAME,
+    start::{DRIVER, NAME},
 };
 use crate::{
     host::cgroup::CgroupUsage,
-    vmm::{Machine, MachineStatus, SerialTail, VmExit, VmmError, supervisor::Supervision},
+    vmm::{
+        JailState, Machine, MachineStatus, SerialTail, VmExit, VmmError, supervisor::Supervision,
+    },
 };
 
 /// An idle QEMU answers in a millisecond; one whose host is overrun, later.
@@ -102,6 +104,18 @@ impl Machine for QemuMachine {
         exit(&self.supervision.kill().await)
     }
 
+    async fn pause(&self) -> Result<(), VmmError> {
+        self.call("stop").await.map(drop)
+    }
+
+    async fn resume(&self) -> Result<(), VmmError> {
+        self.call("cont").await.map(drop)
+    }
+
+    fn name(&self) -> &'static str {
+        DRIVER
+    }
+
     fn vsock_socket(&self) -> &Path {
         &self.vsock_socket
     }
@@ -119,6 +133,10 @@ impl Machine for QemuMachine {
 
     fn processes(&self) -> Vec<u32> {
         [NAME, bridge::NAME].iter().filter_map(|name| self.supervision.pid(name)).collect()
+    }
+
+    fn jail(&self) -> Option<JailState> {
+        JailState::of(self.supervision.children())
     }
 
     fn usage(&self) -> Option<CgroupUsage> {

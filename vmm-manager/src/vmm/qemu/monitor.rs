@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
@@ -46,10 +46,48 @@ pub(super) struct Monitor {
     commands: mpsc::Sender<Command>,
 }
 
+/// A command, and what it is about.
+#[derive(Clone, Debug)]
+pub(super) struct Question {
+    name: &'static str,
+    /// `Null` for none.
+    arguments: Value,
+}
+
 #[derive(Debug)]
 struct Command {
-    name: &'static str,
+    question: Question,
     answer: oneshot::Sender<Result<Value, String>>,
+}
+
+impl Question {
+    pub(super) fn new(name: &'static str) -> Self {
+        Self::with(name, Value::Null)
+    }
+
+    pub(super) fn with(name: &'static str, arguments: Value) -> Self {
+        Self { name, arguments }
+    }
+
+    #[cfg(test)]
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Which object, and which property of it.
+    #[cfg(test)]
+    pub(super) fn about(&self) -> (&str, &str) {
+        let argument = |name: &str| self.arguments[name].as_str().unwrap_or_default();
+        (argument("path"), argument("property"))
+    }
+
+    fn line(&self, id: u64) -> String {
+        let mut command = json!({"execute": self.name, "id": id});
+        if !self.arguments.is_null() {
+            command["arguments"] = self.arguments.clone();
+        }
+        format!("{command}\n")
+    }
 }
 
 impl Monitor {
@@ -67,7 +105,7 @@ impl Monitor {
         Ok(Self { commands })
     }
 
-    /// Runs a command without arguments; none that we need has any.
+    /// Runs a command without arguments.
     ///
     /// # Cancel safety
     /// Safe, but the command may run all the same.
@@ -76,17 +114,39 @@ impl Monitor {
         name: &'static str,
         limit: Duration,
     ) -> Result<Value, MonitorError> {
-        let call = async {
-            let (answer, answered) = oneshot::channel();
-            let command = Command { name, answer };
-            self.commands.send(command).await.map_err(|_| MonitorError::Closed)?;
-            match answered.await {
-                Ok(Ok(value)) => Ok(value),
-                Ok(Err(reason)) => Err(MonitorError::Refused { reason }),
-                Err(_) => Err(MonitorError::Closed),
+        let mut answers = self.ask_all(vec![Question::new(name)], limit).await?;
+        answers.pop().ok_or(MonitorError::Closed)
+    }
+
+    /// Asks all of it before the first answer is there; the answers are in the order of the
+    /// questions, and the first refusal ends it.
+    ///
+    /// # Cancel safety
+    /// As [`Monitor::call`].
+    pub(super) async fn ask_all(
+        &self,
+        questions: Vec<Question>,
+        limit: Duration,
+    ) -> Result<Vec<Value>, MonitorError> {
+        let asking = async {
+            let mut answers = Vec::with_capacity(questions.len());
+            for question in questions {
+                let (answer, answered) = oneshot::channel();
+                let command = Command { question, answer };
+                self.commands.send(command).await.map_err(|_| MonitorError::Closed)?;
+                answers.push(answered);
             }
+            let mut values = Vec::with_capacity(answers.len());
+            for answered in answers {
+                match answered.await {
+                    Ok(Ok(value)) => values.push(value),
+                    Ok(Err(reason)) => return Err(MonitorError::Refused { reason }),
+                    Err(_) => return Err(MonitorError::Closed),
+                }
+            }
+            Ok(values)
         };
-        timeout(limit, call).await.unwrap_or(Err(MonitorError::Timeout(limit)))
+        timeout(limit, asking).await.unwrap_or(Err(MonitorError::Timeout(limit)))
     }
 }
 
@@ -100,11 +160,10 @@ async fn converse(
     let (mut from_qemu, mut to_qemu) = stream.split();
     let writing = async {
         let mut id = 0;
-        while let Some(Command { name, answer }) = inbox.recv().await {
+        while let Some(Command { question, answer }) = inbox.recv().await {
             id += 1;
             pending.lock().unwrap_or_else(PoisonError::into_inner).insert(id, answer);
-            let line = format!("{{\"execute\":\"{name}\",\"id\":{id}}}\n");
-            to_qemu.write_all(line.as_bytes()).await?;
+            to_qemu.write_all(question.line(id).as_bytes()).await?;
         }
         Ok(())
     };

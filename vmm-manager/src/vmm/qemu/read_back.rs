@@ -1,112 +1,159 @@
 //! What really runs, compared with what was asked. A QEMU that was misunderstood is not booted.
+//!
+//! Nearly all of it QEMU is asked for, after it has made the machine of its command line: a field
+//! that was dropped, or whose meaning changed with a release, shows there. Whether it shut itself
+//! in, and what it was started with, the kernel tells.
+//!
+//! A thing that must hold is a [`Check`]: a question, what of the answer counts as one text, and
+//! the text that is expected. So a list of devices is right only as a whole: one too many is as
+//! wrong as one too few.
+
+mod devices;
+mod disks;
+mod process;
+mod properties;
+
+use std::{path::Path, time::Duration};
 
 use serde_json::Value;
 
-use super::arguments::disk_node;
+use super::{
+    Accelerator,
+    firmware::Firmware,
+    monitor::{Monitor, MonitorError, Question},
+};
 use crate::vmm::{VmSpec, VmmError};
+pub(super) use process::Processes;
 
-/// What QEMU says of the machine that it holds.
-#[derive(Debug)]
-pub(super) struct Reported {
-    /// Of `query-status`.
-    pub(super) status: Value,
-    /// Of `query-cpus-fast`.
-    pub(super) cpus: Value,
-    /// Of `query-memory-size-summary`.
-    pub(super) memory: Value,
-    /// Of `query-block`.
-    pub(super) block: Value,
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) spec: &'a VmSpec,
+    pub(super) accelerator: Accelerator,
+    pub(super) firmware: &'a Firmware,
 }
 
-impl Reported {
-    pub(super) fn matches(&self, spec: &VmSpec) -> Result<(), VmmError> {
-        same("status", &"prelaunch", self.status["status"].as_str())?;
-        same("cpus", &spec.cpus, self.cpus.as_array().map(Vec::len))?;
-        same("memory", &spec.memory_bytes, self.memory["base-memory"].as_u64())?;
-        let devices = self.block.as_array().map(Vec::as_slice).unwrap_or_default();
-        same("number of disks", &spec.disks.len(), Some(devices.len()))?;
-        for (index, disk) in spec.disks.iter().enumerate() {
-            let node = disk_node(index);
-            let inserted = devices
-                .iter()
-                .map(|device| &device["inserted"])
-                .find(|inserted| inserted["node-name"] == *node);
-            let field = |name: &str| inserted.map(|inserted| &inserted[name]);
-            same("disk format", &"raw", field("drv").and_then(Value::as_str))?;
-            same("disk read-only", &disk.read_only, field("ro").and_then(Value::as_bool))?;
-            let path = disk.path.display().to_string();
-            same("disk file", &path, field("file").and_then(Value::as_str))?;
-        }
-        Ok(())
+#[derive(Debug)]
+struct Check {
+    /// As the error names it.
+    field: &'static str,
+    question: Question,
+    read: fn(&Value) -> String,
+    expected: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadBackError {
+    #[error(transparent)]
+    Monitor(#[from] MonitorError),
+    #[error(transparent)]
+    Differs(#[from] VmmError),
+}
+
+/// Asks everything at once, so the answers come as soon as QEMU can give any.
+pub(super) async fn read_back(
+    monitor: &Monitor,
+    asked: Asked<'_>,
+    limit: Duration,
+) -> Result<(), ReadBackError> {
+    let checks = checks(asked);
+    let questions = checks.iter().map(|check| check.question.clone()).collect();
+    let answers = monitor.ask_all(questions, limit).await?;
+    compare(&checks, &answers)?;
+    let processors = properties::processors(asked, answers.get(PROCESSORS).unwrap_or(&Value::Null));
+    let questions = processors.iter().map(|check| check.question.clone()).collect();
+    let answers = monitor.ask_all(questions, limit).await?;
+    Ok(compare(&processors, &answers)?)
+}
+
+/// Where among the answers the processors are.
+const PROCESSORS: usize = 0;
+
+fn checks(asked: Asked<'_>) -> Vec<Check> {
+    let Asked { spec, accelerator, .. } = asked;
+    let mut checks = vec![
+        Check {
+            field: "cpus",
+            question: Question::new("query-cpus-fast"),
+            read: |cpus| cpus.as_array().map_or_else(nothing, |cpus| cpus.len().to_string()),
+            expected: spec.cpus.to_string(),
+        },
+        Check {
+            field: "status",
+            question: Question::new("query-status"),
+            read: |status| text(&status["status"]),
+            expected: "prelaunch".to_owned(),
+        },
+        Check {
+            field: "accelerator",
+            question: Question::new("query-kvm"),
+            read: |kvm| match kvm["enabled"].as_bool() {
+                Some(true) => Accelerator::Kvm.name().to_owned(),
+                Some(false) => Accelerator::Tcg.name().to_owned(),
+                None => nothing(),
+            },
+            expected: accelerator.name().to_owned(),
+        },
+        Check {
+            field: "memory",
+            question: Question::new("query-memory-size-summary"),
+            read: |memory| {
+                format!("{} + {}", text(&memory["base-memory"]), text(&memory["plugged-memory"]))
+            },
+            expected: format!("{} + 0", spec.memory_bytes),
+        },
+    ];
+    checks.extend(properties::machine(asked));
+    checks.extend(devices::checks(spec));
+    checks.extend(disks::checks(spec));
+    checks
+}
+
+fn compare(checks: &[Check], answers: &[Value]) -> Result<(), VmmError> {
+    for (index, Check { field, read, expected, .. }) in checks.iter().enumerate() {
+        let actual = read(answers.get(index).unwrap_or(&Value::Null));
+        same(field, expected, actual)?;
+    }
+    Ok(())
+}
+
+fn same(field: &str, asked: &str, actual: String) -> Result<(), VmmError> {
+    if asked == actual {
+        return Ok(());
+    }
+    Err(VmmError::ReadBack { field: field.to_owned(), asked: asked.to_owned(), actual })
+}
+
+/// A value as it is written in a command line.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => nothing(),
+        Value::String(text) => text.clone(),
+        Value::Bool(true) => "on".to_owned(),
+        Value::Bool(false) => "off".to_owned(),
+        other => other.to_string(),
     }
 }
 
-fn same<A>(field: &'static str, asked: &A, actual: Option<impl ToString>) -> Result<(), VmmError>
-where
-    A: ToString,
-{
-    let asked = asked.to_string();
-    let actual = actual.map_or_else(|| "nothing".to_owned(), |actual| actual.to_string());
-    if asked == actual { Ok(()) } else { Err(VmmError::ReadBack { field, asked, actual }) }
+fn nothing() -> String {
+    "nothing".to_owned()
+}
+
+/// One text of what stands in a list, in whatever order.
+fn listed(entries: impl IntoIterator<Item = String>) -> String {
+    let mut entries: Vec<String> = entries.into_iter().collect();
+    entries.sort();
+    if entries.is_empty() { "none".to_owned() } else { entries.join(", ") }
+}
+
+/// [`listed`], of what `read` makes of each element.
+fn each(list: &Value, read: impl Fn(&Value) -> String) -> String {
+    list.as_array().map_or_else(nothing, |elements| listed(elements.iter().map(read)))
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::{Reported, VmSpec, VmmError};
-    use crate::vmm::Disk;
-
-    fn check(change: impl FnOnce(&mut Reported), expected: Option<&'static str>) {
-        let disk = |serial: &'static str, path: &str, read_only| Disk {
-            serial: serial.into(),
-            path: path.into(),
-            read_only,
-        };
-        let spec = VmSpec {
-            name: "job".into(),
-            instance: "0badcafe".into(),
-            cid: 3,
-            cgroup: None,
-            directory: "/vm".into(),
-            cpus: 2,
-            memory_bytes: 1 << 30,
-            kernel: "/vmlinux".into(),
-            initramfs: "/initramfs".into(),
-            command_line: String::new(),
-            disks: vec![disk("kiln-root", "/root.ext4", true), disk("kiln-scratch", "/s", false)],
-        };
-        let inserted = |node: &str, file: &str, ro: bool| json!({"device": "", "inserted": {"node-name": node, "file": file, "ro": ro, "drv": "raw"}});
-        let mut reported = Reported {
-            status: json!({"status": "prelaunch", "running": false}),
-            cpus: json!([{"cpu-index": 0}, {"cpu-index": 1}]),
-            memory: json!({"base-memory": 1_u64 << 30, "plugged-memory": 0}),
-            block: json!([inserted("disk0", "/root.ext4", true), inserted("disk1", "/s", false)]),
-        };
-        change(&mut reported);
-        let field = match reported.matches(&spec) {
-            Ok(()) => None,
-            Err(VmmError::ReadBack { field, .. }) => Some(field),
-            Err(other) => panic!("{other:?}"),
-        };
-        assert_eq!(field, expected);
-    }
-
-    #[test]
-    fn a_machine_that_differs_is_not_booted() {
-        check(|_| {}, None);
-        check(|reported| reported.status["status"] = json!("running"), Some("status"));
-        check(|reported| reported.cpus = json!([{}]), Some("cpus"));
-        check(|reported| reported.memory["base-memory"] = json!(1), Some("memory"));
-        check(|reported| reported.memory = json!(null), Some("memory"));
-        check(|reported| reported.block = json!([]), Some("number of disks"));
-        let inserted = |field: &str, value: serde_json::Value| {
-            let field = field.to_owned();
-            move |reported: &mut Reported| reported.block[0]["inserted"][field] = value
-        };
-        check(inserted("drv", json!("qcow2")), Some("disk format"));
-        check(inserted("ro", json!(false)), Some("disk read-only"));
-        check(inserted("file", json!("/etc/shadow")), Some("disk file"));
-        check(inserted("node-name", json!("other")), Some("disk format"));
-    }
-}
+mod tests;

@@ -10,9 +10,10 @@ use super::{
     arguments::{LAST_WORDS, MONITOR, VSOCK, render},
     bridge,
     exit::exit,
+    jail,
     machine::QemuMachine,
     monitor::{Monitor, MonitorError},
-    read_back::Reported,
+    read_back::{Asked, Processes, ReadBackError, read_back},
 };
 use crate::vmm::{
     VmSpec, VmmError,
@@ -38,37 +39,49 @@ const PARTING: Duration = Duration::from_secs(5);
 /// When it fails, or is dropped half-way, what was started dies with its owner.
 pub(super) async fn start(driver: &Qemu, spec: VmSpec) -> Result<QemuMachine, VmmError> {
     let config = &driver.config;
-    let shown = config.qemu.display().to_string();
-    let supervision = Supervision::create(&config.shim, supervised(driver, &spec)).await?;
+    let shown = driver.program.program().display().to_string();
+    let accelerator = config.accelerator;
+    let arguments = render(&spec, accelerator, &driver.firmware);
+    let supervised = supervised(driver, &spec, arguments.clone())
+        .map_err(|source| VmmError::Io { what: "a disk of the machine", source })?;
+    let supervision = Supervision::create(&config.shim, supervised).await?;
     let reported = async {
         let monitor = connect(&spec.directory).await?;
-        let reported = report(&monitor).await?;
-        Ok((monitor, reported))
+        negotiate(&monitor).await?;
+        let asked = Asked { spec: &spec, accelerator, firmware: &driver.firmware };
+        read_back(&monitor, asked, START_LIMIT).await?;
+        Ok::<_, ReadBackError>(monitor)
     };
     match reported.await {
-        Ok((monitor, reported)) => {
-            reported.matches(&spec)?;
+        Ok(monitor) => {
+            // One that has ended meanwhile has no number any more, and nothing to compare.
+            if let (Some(qemu), Some(bridge)) =
+                (supervision.pid(NAME), supervision.pid(bridge::NAME))
+            {
+                Processes { qemu, bridge, arguments: &arguments }.read_back()?;
+            }
             Ok(QemuMachine::new(supervision, monitor, false))
         }
-        Err(MonitorError::Refused { reason }) => {
+        Err(ReadBackError::Differs(differs)) => Err(differs),
+        Err(ReadBackError::Monitor(MonitorError::Refused { reason })) => {
             Err(VmmError::Refused { command: "the read-back", reason })
         }
-        Err(MonitorError::Closed | MonitorError::Timeout(_)) => {
+        Err(ReadBackError::Monitor(MonitorError::Closed | MonitorError::Timeout(_))) => {
             Err(not_ready(shown, &supervision).await)
         }
     }
 }
 
-fn supervised(driver: &Qemu, spec: &VmSpec) -> SupervisedSpec {
-    let Qemu { config, firmware, .. } = driver;
+fn supervised(driver: &Qemu, spec: &VmSpec, arguments: Vec<String>) -> io::Result<SupervisedSpec> {
     let descriptor = |number, source| Descriptor { number, source };
     let vsock = Source::Connect { socket: bridge::VHOST_SOCKET.to_owned() };
     let monitor = Source::Listen { socket: MONITOR_SOCKET.to_owned() };
-    let words = Source::Heard { say: NEGOTIATE.to_owned(), keep_bytes: LAST_WORDS_BYTES };
+    let words =
+        Source::Heard { say: NEGOTIATE.to_owned(), keep_bytes: LAST_WORDS_BYTES, ends: Vec::new() };
     let qemu = Program {
         name: NAME.to_owned(),
-        path: config.qemu.clone(),
-        arguments: render(spec, config.accelerator, firmware.as_deref()),
+        path: driver.program.program().to_owned(),
+        arguments,
         stdout: Stdout::Serial { bytes: SERIAL_BYTES },
         stderr_bytes: STDERR_BYTES,
         descriptors: vec![
@@ -76,9 +89,11 @@ fn supervised(driver: &Qemu, spec: &VmSpec) -> SupervisedSpec {
             descriptor(MONITOR, monitor),
             descriptor(LAST_WORDS, words),
         ],
+        jail: Some(jail::qemu(driver, spec)?),
     };
-    let bridge = bridge::program(&config.vhost_device_vsock, spec.cid, STDERR_BYTES);
-    SupervisedSpec {
+    let path = driver.bridge.program();
+    let bridge = bridge::program(path, spec.cid, STDERR_BYTES, jail::bridge(driver, spec));
+    Ok(SupervisedSpec {
         instance: spec.instance.clone(),
         name: spec.name.clone(),
         driver: DRIVER,
@@ -87,7 +102,7 @@ fn supervised(driver: &Qemu, spec: &VmSpec) -> SupervisedSpec {
         main: NAME,
         sockets: [bridge::VHOST_SOCKET, bridge::VSOCK_SOCKET].map(str::to_owned).to_vec(),
         cgroup: spec.cgroup.clone(),
-    }
+    })
 }
 
 /// The socket listens from before QEMU's start; nobody does once QEMU is gone.
@@ -100,19 +115,6 @@ pub(super) async fn connect(directory: &Path) -> Result<Monitor, MonitorError> {
         tracing::debug!(%error, "the monitor's socket");
         MonitorError::Closed
     })
-}
-
-/// Everything is asked at once, so the answers come as soon as QEMU can give any.
-async fn report(monitor: &Monitor) -> Result<Reported, MonitorError> {
-    let (_, status, cpus, memory, block) = tokio::try_join!(
-        biased;
-        negotiate(monitor),
-        monitor.call("query-status", START_LIMIT),
-        monitor.call("query-cpus-fast", START_LIMIT),
-        monitor.call("query-memory-size-summary", START_LIMIT),
-        monitor.call("query-block", START_LIMIT),
-    )?;
-    Ok(Reported { status, cpus, memory, block })
 }
 
 /// Each connection begins anew.

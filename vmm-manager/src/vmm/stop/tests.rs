@@ -68,6 +68,10 @@ impl Machine for Stubborn {
         self.wait().await
     }
 
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
     fn vsock_socket(&self) -> &Path {
         Path::new("/nowhere")
     }

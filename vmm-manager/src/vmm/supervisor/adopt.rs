@@ -121,7 +121,7 @@ fn record(directory: &Path, instance: &str) -> Result<ShimRecord, AdoptError> {
 /// Of a supervisor that died: whoever of its programs the kernel did not reach is ended.
 async fn gone(directory: &Path, record: &ShimRecord) -> Result<Found, AdoptError> {
     let cgroup = Cgroup::recorded(&record.cgroups, &record.instance);
-    match sweep(&record.children, cgroup.as_ref(), record.process).await {
+    match sweep(&record.name, &record.children, cgroup.as_ref(), record.process).await {
         Ok(_) => Ok(Found::Ended(recorded(directory, record))),
         Err(child) => {
             let source = io::Error::other(format!("process {} survives", child.process.pid));

@@ -4,26 +4,28 @@ use std::{
     io,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
-    process::Stdio,
     time::Duration,
 };
 
 use kiln_shim::{
     COMMITTED, Descriptor, InvalidOrder, MAJOR, Order, ProcessIdentity, Program, Report, SOCKET,
-    Source, StartFailure, line,
+    Source, StartFailure,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    process::Command,
     time::timeout,
 };
 
 use super::{
     ShimConfig, Supervision,
     client::{Link, LinkError},
+    launch::{self, Launch},
     process::Proven,
 };
-use crate::{host::cgroup::Cgroup, vmm::VmmError};
+use crate::{
+    host::{cgroup::Cgroup, helper::helper},
+    vmm::VmmError,
+};
 
 /// For programs to be there and the sockets between them; a tenth of a second on an idle host.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -64,25 +66,13 @@ impl Supervision {
         let order = order(&spec)?;
         let shim = config.program.display().to_string();
         let io = |source| VmmError::Io { what: "the supervisor", source };
-        // Neither killed with us nor ours to wait for: what it does first is to leave us.
-        let mut launcher = Command::new(&config.program)
-            .env_clear()
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|source| VmmError::Spawn { program: shim.clone(), source })?;
-        let (Some(mut leash), Some(stdout)) = (launcher.stdin.take(), launcher.stdout.take())
-        else {
-            return Err(io(io::ErrorKind::BrokenPipe.into()));
+        let Launch { mut leash, report } = match helper() {
+            Some(helper) => launch::by_helper(helper, &order).await?,
+            None => launch::by_ourselves(&config.program, &order).await?,
         };
         let start = async {
             let mut said = Vec::new();
-            // A supervisor that ends before it has read the order says why.
-            let _its_report_tells = leash.write_all(&line(&order)).await;
-            stdout.take(MAX_REPORT_BYTES).read_to_end(&mut said).await?;
-            launcher.wait().await?;
+            report.take(MAX_REPORT_BYTES).read_to_end(&mut said).await?;
             Ok::<_, io::Error>(said)
         };
         // The leash is dropped with this future: what was started by then is ended by that.
@@ -174,6 +164,12 @@ fn failed(failure: StartFailure, shim: &str) -> VmmError {
     };
     match failure {
         StartFailure::Spawn { program, errno } => VmmError::Spawn { program, source: io(errno) },
+        StartFailure::Jail { program, failure } => {
+            let errno = failure.errno().map(|errno| format!(": {}", io(errno)));
+            let reason =
+                format!("{program} could not be shut in: {failure}{}", errno.unwrap_or_default());
+            VmmError::Refused { command: "the start", reason }
+        }
         StartFailure::Ended { program, end, stderr, .. } => {
             not_ready(program, format!(": it {end}: {stderr}"))
         }

@@ -119,7 +119,7 @@ impl Supervisor {
     }
 
     async fn sweep(&self) -> Result<bool, Child> {
-        sweep(&self.children, self.cgroup.as_ref(), self.identity).await
+        sweep(&self.name, &self.children, self.cgroup.as_ref(), self.identity).await
     }
 
     /// Resolves when the supervisor has ended; ends it when nobody wants its machine any more.

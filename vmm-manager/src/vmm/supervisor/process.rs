@@ -2,9 +2,11 @@
 
 use std::{io, os::fd::OwnedFd, time::Duration};
 
+use kiln_helper::Request;
 use kiln_shim::{Child, ProcessIdentity};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
     process::{Signal, pidfd_send_signal},
 };
 use tokio::{
@@ -12,7 +14,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::host::cgroup::Cgroup;
+use crate::host::{cgroup::Cgroup, helper::helper};
 
 /// For the kernel to take a killed process down.
 const KILL_LIMIT: Duration = Duration::from_secs(20);
@@ -55,7 +57,12 @@ impl Proven {
     }
 
     pub(in crate::vmm) fn kill(&self) {
-        let _gone = pidfd_send_signal(self.pidfd.get_ref(), Signal::KILL);
+        let _gone = self.try_kill();
+    }
+
+    /// Fails for one who runs as another user.
+    fn try_kill(&self) -> rustix::io::Result<()> {
+        pidfd_send_signal(self.pidfd.get_ref(), Signal::KILL)
     }
 }
 
@@ -64,7 +71,7 @@ fn has_ended(pidfd: &OwnedFd) -> io::Result<bool> {
     Ok(poll(&mut events, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? > 0)
 }
 
-/// Ends those who still live of a machine whose supervisor does not. True when there were any; an
+/// Ends those who still live of the machine of `job` whose supervisor does not. True when there were any; an
 /// error names one that survives.
 ///
 /// They are the `children` on record, and whoever is in the machine's own cgroup: a program that
@@ -74,11 +81,12 @@ fn has_ended(pidfd: &OwnedFd) -> io::Result<bool> {
 /// # Cancel safety
 /// Safe: it can be done again.
 pub(in crate::vmm) async fn sweep(
+    job: &str,
     children: &[Child],
     cgroup: Option<&Cgroup>,
     supervisor: ProcessIdentity,
 ) -> Result<bool, Child> {
-    let mut any = end(children).await?;
+    let mut any = end(job, children).await?;
     let Some(cgroup) = cgroup else { return Ok(any) };
     // Whoever is ended may just have made another one.
     for _ in 0..ROUNDS {
@@ -86,7 +94,7 @@ pub(in crate::vmm) async fn sweep(
         if members.is_empty() {
             break;
         }
-        any |= end(&members).await?;
+        any |= end(job, &members).await?;
     }
     Ok(any)
 }
@@ -100,16 +108,28 @@ fn members(cgroup: &Cgroup, supervisor: ProcessIdentity) -> Vec<Child> {
     let member = |process: &ProcessIdentity| {
         process.start_time >= supervisor.start_time && still.contains(&process.pid)
     };
-    let named = |process| Child { name: "of its cgroup".to_owned(), process };
+    let named = |process| Child { name: "of its cgroup".to_owned(), process, confinement: None };
     seen.into_iter().filter(member).map(named).collect()
 }
 
-async fn end(children: &[Child]) -> Result<bool, Child> {
+/// A program has a user of its own, over whom we have no power; the helper proves once more whose
+/// it is. If it does nothing, the process is seen to survive.
+fn ask(job: &str, child: &Child) {
+    let Some(helper) = helper() else { return };
+    let request = Request::Kill { job: job.to_owned(), processes: vec![child.process] };
+    if let Err(error) = helper.done(&request) {
+        tracing::error!(job, program = child.name, %error, "what a supervisor left is not ended");
+    }
+}
+
+async fn end(job: &str, children: &[Child]) -> Result<bool, Child> {
     let survives = |child: &Child| child.clone();
     let mut found = Vec::new();
     for child in children {
         if let Some(process) = Proven::find(child.process).map_err(|_| survives(child))? {
-            process.kill();
+            if let Err(Errno::PERM) = process.try_kill() {
+                ask(job, child);
+            }
             found.push((child, process));
         }
     }

@@ -70,6 +70,10 @@ fn job() -> v1::Job {
             vmm: "qemu".to_owned(),
             vmm_version: "10.0".to_owned(),
             accelerator: "tcg".to_owned(),
+            jail: Some(v1::Jail {
+                full: false,
+                missing: vec!["the kernel has no Landlock".to_owned()],
+            }),
             kernel_release: "6.12".to_owned(),
             kernel_digest: "sha256:k".to_owned(),
             initramfs_digest: "sha256:i".to_owned(),
@@ -123,6 +127,7 @@ Phases       queue   500ms
              boot    2.5s
              work    goes on
 Machine      qemu 10.0, tcg
+Jail         reduced: the kernel has no Landlock
 Kernel       6.12 sha256:k
 Initramfs    sha256:i
 Root         sha256:r
@@ -183,6 +188,7 @@ fn json_keeps_its_shape() {
             "vmm": "qemu",
             "vmm_version": "10.0",
             "accelerator": "tcg",
+            "jail": {"full": false, "missing": ["the kernel has no Landlock"]},
             "kernel_release": "6.12",
             "kernel_digest": "sha256:k",
             "initramfs_digest": "sha256:i",

@@ -1,0 +1,252 @@
+//! One thread, one request at a time, to the end of the socket.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    os::fd::{AsFd, FromRawFd as _, OwnedFd, RawFd},
+    process::{Child, ExitCode},
+};
+
+use kiln_shim::privileges::{START, limit};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::Mode,
+    process::umask,
+    thread::CapabilitySet,
+};
+
+use crate::{
+    Answer, Channel, ChannelError, Message, Policy, Refusal, Request,
+    cgroup::{CgroupError, Cgroups},
+    epolls, files, kill, listen,
+    supervisor::{self, Lines},
+};
+
+/// The descriptor of its end of the channel.
+pub const SOCKET: RawFd = 3;
+/// Far more than a policy is.
+const MAX_POLICY_BYTES: u64 = 1 << 20;
+/// How often it looks whether a supervisor has left its launcher, while there is one.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+/// Of `main`: what the program does.
+pub fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log(&format!("kiln-helper cannot go on: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> io::Result<()> {
+    let mut text = Vec::new();
+    io::stdin().take(MAX_POLICY_BYTES).read_to_end(&mut text)?;
+    let policy: Policy = serde_json::from_slice(&text)?;
+    // SAFETY: whoever starts us gives us this descriptor, and nothing else here refers to it.
+    let channel = Channel::new(unsafe { OwnedFd::from_raw_fd(SOCKET) });
+    rustix::io::fcntl_setfd(channel.socket(), rustix::io::FdFlags::CLOEXEC)?;
+    settle()?;
+    Helper { policy, cgroups: None, launchers: Vec::new() }.serve(&channel);
+    Ok(())
+}
+
+/// What it never needs, it gives up; what a terminal sends is for kilnd alone.
+fn settle() -> io::Result<()> {
+    // SAFETY: constants; there is one thread and there are no handlers.
+    unsafe {
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
+            if libc::signal(signal, libc::SIG_IGN) == libc::SIG_ERR {
+                return Err(io::Error::last_os_error());
+            }
+        }
+    }
+    std::env::set_current_dir("/")?;
+    // Cgroups are for everybody to read.
+    umask(Mode::from_raw_mode(0o022));
+    limit(START | CapabilitySet::DAC_READ_SEARCH)
+}
+
+struct Helper {
+    policy: Policy,
+    /// Once they were asked for, and where there are any.
+    cgroups: Option<Cgroups>,
+    /// Of supervisors, which have not yet left them.
+    launchers: Vec<Child>,
+}
+
+/// An answer, and what goes with it.
+type Said = (Answer, Vec<OwnedFd>);
+
+impl Helper {
+    fn serve(&mut self, channel: &Channel) {
+        loop {
+            self.wait(channel);
+            let (answer, descriptors) = match channel.receive::<Request>() {
+                Ok(message) => self.answer(message),
+                Err(ChannelError::Gone | ChannelError::Io(_)) => return,
+                Err(error) => {
+                    log(&format!("kiln-helper refuses a request: {error}"));
+                    (Answer::Refused { reason: error.to_string() }, Vec::new())
+                }
+            };
+            let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+            if channel.send(&answer, &descriptors).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// For the next request; who has ended meanwhile is reaped.
+    fn wait(&mut self, channel: &Channel) {
+        loop {
+            self.launchers.retain_mut(|launcher| matches!(launcher.try_wait(), Ok(None)));
+            let pause = (!self.launchers.is_empty()).then_some(&LOOK);
+            let mut events = [PollFd::new(channel.socket(), PollFlags::IN)];
+            match poll(&mut events, pause) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
+    fn answer(&mut self, Message { body, descriptors }: Message<Request>) -> Said {
+        let name = body.name();
+        match self.follow(body, descriptors) {
+            Ok(said) => said,
+            Err(refusal) => {
+                let reason = chain(&refusal);
+                log(&format!("kiln-helper refuses {name}: {reason}"));
+                (Answer::Refused { reason }, Vec::new())
+            }
+        }
+    }
+
+    fn follow(&mut self, request: Request, descriptors: Vec<OwnedFd>) -> Result<Said, Refusal> {
+        let (actual, expected) = (descriptors.len(), request.descriptors());
+        if actual != expected {
+            return Err(Refusal::Descriptors { actual, expected });
+        }
+        let answer = match request {
+            Request::PrepareCgroups {} => match Cgroups::detect(&self.policy.instance) {
+                Ok(cgroups) => {
+                    let homes = cgroups.homes().to_vec();
+                    self.cgroups = Some(cgroups);
+                    Answer::Cgroups { homes }
+                }
+                Err(error) => Answer::NoCgroups { reason: error.to_string() },
+            },
+            Request::MakeCgroup { job, limits } => {
+                let job = self.policy.job(&job)?;
+                match self.cgroups.as_ref().map(|cgroups| cgroups.create(job, limits)) {
+                    Some(Ok(directories)) => Answer::Cgroup { directories },
+                    Some(Err(error)) => failed(&chain(&error), errno(&error)),
+                    None => failed("there are no cgroups here", libc::ENOENT),
+                }
+            }
+            Request::RemoveCgroup { job } => self.remove_cgroup(&job)?,
+            Request::ReleaseCgroups {} => {
+                if let Some(cgroups) = &self.cgroups {
+                    cgroups.release();
+                }
+                Answer::Done {}
+            }
+            Request::StartSupervisor { order } => {
+                let lines = Lines::new(descriptors)?;
+                self.policy.order(&order, &self.directories(&order.name)?)?;
+                let directory = self.policy.directory(&order.name)?;
+                match supervisor::start(&self.policy, &order, &directory, lines) {
+                    Ok(launcher) => {
+                        self.launchers.push(launcher);
+                        Answer::Done {}
+                    }
+                    Err(error) => io_failed(&self.policy.shim.display().to_string(), &error),
+                }
+            }
+            Request::Kill { job, processes } => {
+                kill::kill(&self.policy, &self.directories(&job)?, &processes)?;
+                Answer::Done {}
+            }
+            Request::OpenEpolls { process } => match epolls::open(&self.policy, process)? {
+                Ok(descriptions) => return Ok((Answer::Done {}, descriptions)),
+                Err(error) => io_failed("what a program waits for", &error),
+            },
+            Request::RemoveFiles { job } => match files::remove(&self.policy, &job)? {
+                Ok(()) => Answer::Done {},
+                Err(error) => io_failed("a VM's directory", &error),
+            },
+            Request::Listen {} => match listen::listen(&self.policy)? {
+                Ok(listener) => return Ok((Answer::Done {}, vec![listener])),
+                Err(error) => io_failed("the daemon's socket", &error),
+            },
+            Request::Unlisten {} => match listen::unlisten(&self.policy)? {
+                Ok(()) => Answer::Done {},
+                Err(error) => io_failed("the daemon's socket", &error),
+            },
+        };
+        Ok((answer, Vec::new()))
+    }
+
+    /// Where the cgroup of `job` is; nowhere, where there are none.
+    fn directories(&self, job: &str) -> Result<Vec<std::path::PathBuf>, Refusal> {
+        let job = self.policy.job(job)?;
+        let directories = self.cgroups.as_ref().and_then(|cgroups| cgroups.directories(job).ok());
+        Ok(directories.unwrap_or_default())
+    }
+
+    fn remove_cgroup(&self, job: &str) -> Result<Answer, Refusal> {
+        for path in self.directories(job)? {
+            match std::fs::remove_dir(&path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                    return Ok(Answer::Busy { path });
+                }
+                Err(error) => return Ok(io_failed(&path.display().to_string(), &error)),
+            }
+        }
+        Ok(Answer::Done {})
+    }
+}
+
+fn failed(what: &str, errno: i32) -> Answer {
+    Answer::Failed { what: what.to_owned(), errno }
+}
+
+fn io_failed(what: &str, error: &io::Error) -> Answer {
+    let errno = error.raw_os_error().unwrap_or(match error.kind() {
+        io::ErrorKind::AlreadyExists => libc::EEXIST,
+        io::ErrorKind::AddrInUse => libc::EADDRINUSE,
+        _ => libc::EIO,
+    });
+    failed(what, errno)
+}
+
+fn errno(error: &CgroupError) -> i32 {
+    match error {
+        CgroupError::Exists { .. } => libc::EEXIST,
+        CgroupError::Make { source, .. } | CgroupError::Set { source, .. } => {
+            source.raw_os_error().unwrap_or(libc::EIO)
+        }
+        CgroupError::Name { .. } | CgroupError::ReadBack { .. } | CgroupError::Helper { .. } => {
+            libc::EINVAL
+        }
+    }
+}
+
+/// An error and what is behind it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// Where kilnd's own log goes. What a request says is shown without what could forge a line.
+fn log(line: &str) {
+    let plain: String = line.chars().flat_map(char::escape_debug).take(1024).collect();
+    let _nobody_reads = writeln!(io::stderr(), "{plain}");
+}

@@ -1,0 +1,29 @@
+//! How much of the kernel one program may use.
+
+use rustix::{
+    io,
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
+
+use crate::Jail;
+
+/// Queues of devices, eventfds of each and those of the guest's processors: some hundreds.
+const FILES: u64 = 4096;
+
+/// Neither allocates nor locks. How many threads there may be is its cgroup's matter, where those of
+/// other programs count too.
+pub(crate) fn set(jail: Option<&Jail>) -> io::Result<()> {
+    // A core dump of a VMM is a copy of its guest's memory.
+    limit(Resource::Core, 0)?;
+    let Some(jail) = jail else { return Ok(()) };
+    limit(Resource::Fsize, jail.file_bytes)?;
+    limit(Resource::Nofile, FILES)?;
+    // A guest's memory is not locked: the host may swap it out, and its cgroup counts it.
+    limit(Resource::Memlock, 0)
+}
+
+/// Never above what its starter has itself: without privileges that could not be.
+fn limit(resource: Resource, most: u64) -> io::Result<()> {
+    let most = getrlimit(resource).maximum.map_or(most, |maximum| maximum.min(most));
+    setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
+}
