@@ -62,7 +62,7 @@ impl Accelerator {
 
     /// What QEMU and its bridge take at most beside the guest's memory. QEMU itself is 60 to
     /// 150 MiB with its disks' buffers. Emulation adds the translated code, of which
-    /// [`TRANSLATION_MEBIBYTES`] are kept, and what describes it.
+    /// `TRANSLATION_MEBIBYTES` are kept, and what describes it.
     pub const fn overhead_bytes(self) -> u64 {
         match self {
             Self::Kvm => 320 << 20,
