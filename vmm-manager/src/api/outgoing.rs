@@ -169,7 +169,9 @@ fn output(output: &OutputRecord) -> v1::Output {
 
 fn usage(usage: Usage) -> v1::Usage {
     let Usage { vm_memory_peak_bytes, vm_cpu_time, disk_peak_bytes } = usage;
-    let vm_cpu_time = vm_cpu_time.try_into().ok();
+    // Nothing runs in no time: it was not measured, or not yet.
+    let vm_cpu_time =
+        (!vm_cpu_time.is_zero()).then_some(vm_cpu_time).and_then(|time| time.try_into().ok());
     v1::Usage { vm_memory_peak_bytes, vm_cpu_time, disk_peak_bytes }
 }
 

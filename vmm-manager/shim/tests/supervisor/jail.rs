@@ -49,10 +49,15 @@ fn start(change: impl FnOnce(&mut Jail)) -> Result<Shim, StartFailure> {
     })
 }
 
+/// A jail with a user of its own is root's to make, and nothing less is started in its place.
+fn nobody_else_is_shut_in() {
+    assert!(matches!(start(|_| {}), Err(StartFailure::Jail { .. })));
+}
+
 #[test]
 fn a_program_is_shut_in_and_dies_with_its_supervisor() {
     if !is_root() {
-        return;
+        return nobody_else_is_shut_in();
     }
     for end in [Signal::KILL, Signal::TERM] {
         let shim = start(|_| {}).unwrap();
@@ -69,7 +74,7 @@ fn a_program_is_shut_in_and_dies_with_its_supervisor() {
 #[test]
 fn a_program_in_a_jail_is_ended_as_any_other() {
     if !is_root() {
-        return;
+        return nobody_else_is_shut_in();
     }
     let mut shim = start(|_| {}).unwrap();
     std::io::Write::write_all(&mut shim.leash.take().unwrap(), kiln_shim::COMMITTED).unwrap();
@@ -80,7 +85,7 @@ fn a_program_in_a_jail_is_ended_as_any_other() {
 #[test]
 fn a_jail_that_cannot_be_says_why() {
     if !is_root() {
-        return;
+        return nobody_else_is_shut_in();
     }
     let path = PathBuf::from("/dev/nonexistent-kvm");
     let device = JailPath { path: path.clone(), access: Access::Device };
