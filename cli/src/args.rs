@@ -3,6 +3,7 @@
 mod cpus;
 mod doctor;
 mod duration;
+mod egress;
 mod environment;
 mod host;
 mod input;
@@ -20,6 +21,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
     doctor::DoctorArguments,
+    egress::Egress,
     environment::Variable,
     host::HostArguments,
     input::{Input, RawInput, Source},
@@ -40,6 +42,8 @@ Examples:
   kiln run -it -- bash                     at a terminal
   kiln run --input . --output /out:dist -- make DESTDIR=/out install
                                            with files in, and files out
+  kiln run --egress allow=crates.io,static.crates.io -- cargo fetch
+                                           with the network that it names, and no other
   kiln run -d -- ./build.sh                in the background; prints the job's id
   kiln shell 01jd                          a shell inside a running job
   kiln doctor --guest-image DIR            whether a job could run on this host

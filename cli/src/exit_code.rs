@@ -24,15 +24,16 @@ pub(crate) fn of(job: &Job) -> Option<u8> {
 fn of_failure(job: &Job) -> u8 {
     match job.failure.as_ref().map(|failure| failure.class) {
         Some(FailureClass::Oom) => OUT_OF_MEMORY,
-        Some(FailureClass::User | FailureClass::DiskFull) => match &job.exit {
-            // A failed job never looks like success, whatever its record says.
-            Some(exit) if exit.code != 0 => shown(exit.code),
-            Some(_) | None => KILN,
-        },
+        Some(FailureClass::User | FailureClass::DiskFull | FailureClass::EgressDenied) => {
+            match &job.exit {
+                // A failed job never looks like success, whatever its record says.
+                Some(exit) if exit.code != 0 => shown(exit.code),
+                Some(_) | None => KILN,
+            }
+        }
         Some(
             FailureClass::Source
             | FailureClass::Registry
-            | FailureClass::EgressDenied
             | FailureClass::Policy
             | FailureClass::Infrastructure
             | FailureClass::Unknown,
@@ -83,6 +84,7 @@ mod tests {
             let expected = u8::try_from(code).ok();
             check(State::Failed, Some(FailureClass::User), Some(code), expected);
             check(State::Failed, Some(FailureClass::DiskFull), Some(code), expected);
+            check(State::Failed, Some(FailureClass::EgressDenied), Some(code), expected);
         }
     }
 
@@ -92,7 +94,8 @@ mod tests {
         check(State::Failed, Some(FailureClass::Oom), Some(1), Some(137));
         check(State::Failed, Some(FailureClass::Oom), None, Some(137));
         check(State::Failed, Some(FailureClass::Policy), None, Some(125));
-        for class in [FailureClass::Source, FailureClass::Registry, FailureClass::EgressDenied] {
+        check(State::Failed, Some(FailureClass::EgressDenied), None, Some(125));
+        for class in [FailureClass::Source, FailureClass::Registry] {
             check(State::Failed, Some(class), None, Some(125));
             check(State::Failed, Some(class), Some(1), Some(125));
         }

@@ -55,10 +55,8 @@ fn of_failure(job: &Job, failure: &Failure) -> Option<String> {
             Some(host) => format!("the registry {} failed: {message}", printable(host)),
             None => format!("a registry failed: {message}"),
         }),
-        FailureClass::EgressDenied => Some(match failure.details.get("host") {
-            Some(host) => format!("may not reach {}: {message}", printable(host)),
-            None => format!("reached for what it may not reach: {message}"),
-        }),
+        // It names the host.
+        FailureClass::EgressDenied => Some(message.into_owned()),
         FailureClass::Policy => Some(format!("stopped for breaking the protocol: {message}")),
         FailureClass::Infrastructure => Some(match failure.details.get("step") {
             Some(step) => format!("Kiln failed at step {:?}: {message}", printable(step)),

@@ -1,6 +1,7 @@
 //! A job as this command knows it, and as `--json` prints it. `docs/cli.md` promises these shapes:
 //! a field may be added, none changes its name or meaning.
 
+mod egress;
 mod host;
 mod wire;
 
@@ -9,7 +10,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub(crate) use self::{
-    host::{Budget, Host},
+    egress::{Egress, EgressMode, EgressRecord, Flow, Refusal},
+    host::{Budget, GuestLink, Host, HostNetwork},
     wire::Time,
 };
 
@@ -45,6 +47,8 @@ pub(crate) struct Job {
     /// From 1.
     pub(crate) attempt: u32,
     pub(crate) idempotency_key: Option<String>,
+    /// What happened on its network; `None` before its VM is gone, and where it had none.
+    pub(crate) egress: Option<EgressRecord>,
 }
 
 /// `Unknown` is what a newer kilnd says and this command cannot read.
@@ -120,6 +124,7 @@ pub(crate) struct Spec {
     pub(crate) exec: Option<Exec>,
     pub(crate) inputs: Vec<InputDisk>,
     pub(crate) outputs: Vec<OutputDisk>,
+    pub(crate) egress: Egress,
 }
 
 /// `Unknown` is one of a newer kilnd.

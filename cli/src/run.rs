@@ -1,7 +1,7 @@
 //! `kiln run`: a job, its streams and its exit code, as if the command ran here.
 //!
 //! ```text
-//! send inputs ──▶ create ──▶ attach ──▶ pump the streams ──▶ final snapshot ──▶ fetch outputs ──▶ exit code
+//! send inputs ──▶ create ──▶ attach ──▶ pump the streams ──▶ final snapshot ──▶ fetch outputs, lockfile ──▶ exit code
 //!                    │          │  ▲         │ Ctrl-C
 //!                    │          │  │         ├──▶ cancel, pump on ──▶ final snapshot ──▶ 130
 //!                    │          │  │         │          └─ again, or 30 s ─▶ leave ──▶ 130
@@ -14,6 +14,7 @@ mod attachment;
 mod cancel;
 mod detach;
 mod disks;
+mod egress;
 mod ending;
 pub(crate) mod environment;
 mod foreground;
@@ -27,12 +28,13 @@ use std::{path::Path, time::Duration};
 use anyhow::Context;
 use kiln_proto::v1;
 
-use self::disks::Disks;
+use self::{disks::Disks, egress::Egress};
 use crate::{
     args::RunArguments,
     daemon::{Daemon, DaemonError},
     exit_code,
-    record::Job,
+    record::{EgressMode, Job},
+    report,
 };
 
 pub(crate) async fn run(
@@ -40,18 +42,20 @@ pub(crate) async fn run(
     reconnect: Duration,
     arguments: RunArguments,
 ) -> anyhow::Result<u8> {
-    let request = request::from_arguments(&arguments)?;
+    let egress = Egress::of(&arguments)?;
+    let request = request::from_arguments(&arguments, &egress)?;
     let disks = Disks::of(&arguments)?;
     let daemon = Daemon::connect(socket, reconnect).await?.quietly(arguments.quiet);
     if arguments.detach {
         detach::run(&daemon, request, disks, arguments.json, arguments.quiet).await
     } else {
-        foreground::run(daemon, request, disks, arguments).await
+        Box::pin(foreground::run(daemon, request, disks, egress, arguments)).await
     }
 }
 
 async fn create(daemon: &Daemon, request: v1::CreateJobRequest) -> anyhow::Result<Job> {
     let key = request.idempotency_key.clone();
+    let asks = request.spec.as_ref().is_some_and(egress::is_asked);
     let created = daemon.create(request).await;
     if let Err(DaemonError::Away { .. }) = &created {
         return created.with_context(|| {
@@ -61,7 +65,11 @@ async fn create(daemon: &Daemon, request: v1::CreateJobRequest) -> anyhow::Resul
             )
         });
     }
-    Ok(created?)
+    let job = created?;
+    if asks && job.spec.egress.mode == EgressMode::None {
+        report::error("this kilnd is older than --egress: the command has no network");
+    }
+    Ok(job)
 }
 
 /// At the first signal that means that all should end.

@@ -12,6 +12,7 @@ mod group;
 mod init;
 mod kmsg;
 mod milestones;
+mod network;
 mod offload;
 mod online;
 mod power;

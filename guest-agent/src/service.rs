@@ -15,7 +15,7 @@ use tokio::sync::{Notify, OnceCell};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 pub(crate) use self::hello::Greeting;
-use self::hello::Trust;
+use self::hello::{OnceNetwork, Trust};
 use crate::{
     disks::Disks, exec::Engine, milestones::Milestones, power::Power, transfer::Transfers,
 };
@@ -37,6 +37,7 @@ pub(crate) struct Service {
     transfers: Transfers,
     greeting: Greeting,
     trust: Trust,
+    network: OnceNetwork,
 }
 
 impl Service {
@@ -47,9 +48,9 @@ impl Service {
         power: Power,
         greeting: Greeting,
     ) -> Self {
-        let (greeted, trust) = Default::default();
+        let (greeted, trust, network) = Default::default();
         let transfers = Transfers::new(disks);
-        Self { engine, milestones, power, greeted, transfers, greeting, trust }
+        Self { engine, milestones, power, greeted, transfers, greeting, trust, network }
     }
 }
 

@@ -101,6 +101,7 @@ fn hello(secret: u8) -> HelloRequest {
         entropy: vec![0; 32].into(),
         hostname: "stand-in".to_owned(),
         secret: vec![secret; 32].into(),
+        network: None,
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) const PACKAGES: &[&str] = &[
 pub(crate) const MODULES: &[&str] = &[
     "virtio_blk",
     "overlay",
+    // Loaded where the machine has such a device.
+    "virtio_net",
     "vmw_vsock_virtio_transport",
     // The power button arrives as an input event.
     "button",

@@ -118,6 +118,7 @@ impl Ground {
             initramfs: self.directory.join("initramfs"),
             command_line: errand.word().to_owned(),
             disks: Vec::new(),
+            network: None,
         })
     }
 

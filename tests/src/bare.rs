@@ -74,7 +74,7 @@ impl Bare {
         timeout(LIMIT, bridge_attached(bridge.id().context("the bridge has ended")?)).await?;
         let stream = wait(|| dial(&self.directory, PORT)).await.context("the agent's port")?;
         let secret = draw_secret()?;
-        let hello = Hello { hostname: "bare".to_owned(), secret, limit: LIMIT };
+        let hello = Hello { hostname: "bare".to_owned(), secret, network: None, limit: LIMIT };
         let (guest, _) = Connection::over(stream).await?.hello(hello).await?;
         Ok(BareVm { guest, took: started.elapsed(), qemu, bridge })
     }

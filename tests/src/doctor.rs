@@ -13,7 +13,7 @@ use crate::{Kiln, Stage};
 
 /// Of `nobody`.
 const NOBODY: u32 = 65_534;
-const PROGRAMS: [&str; 3] = ["kilnd", "kiln-shim", "kiln-helper"];
+const PROGRAMS: [&str; 4] = ["kilnd", "kiln-shim", "kiln-helper", "kiln-gateway"];
 
 impl Stage {
     /// The doctor as root, who looks at the home of the story's first daemon and is told of this
@@ -28,7 +28,15 @@ impl Stage {
         let mut arguments: Vec<OsString> = vec!["doctor".into(), "--kilnd".into()];
         arguments.push(settings.kilnd.clone().into());
         arguments.extend(self.flags(guest_image));
-        unbiased(Kiln::new(&settings.cli, &self.directory().join("kilnd.sock"), arguments))
+        let mut inside: Vec<OsString> = Vec::new();
+        if let Some(namespace) = self.namespace() {
+            inside.extend(namespace.entry().map(OsString::from));
+        }
+        inside.push(settings.cli.clone().into());
+        inside.append(&mut arguments);
+        let (program, arguments) = inside.split_at(1);
+        let socket = self.directory().join("kilnd.sock");
+        unbiased(Kiln::new(Path::new(&program[0]), &socket, arguments))
     }
 
     /// The doctor of an ordinary user, from programs that he may run.

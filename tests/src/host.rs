@@ -3,6 +3,7 @@
 mod api;
 mod believed;
 mod daemon;
+mod mortal;
 mod setup;
 mod sight;
 
@@ -23,7 +24,8 @@ pub use self::{
     sight::{Seen, Sight},
 };
 use crate::{
-    Census, Client, Kiln, ResidentPeak, Settings, census::processes, stage::sockets_below, until,
+    Census, Client, Kiln, Namespace, ResidentPeak, Settings, census::processes,
+    stage::sockets_below, until,
 };
 
 /// From SIGTERM to the daemon's end, with guests to be stopped.
@@ -45,6 +47,7 @@ pub struct Host {
     daemon: Daemon,
     home: PathBuf,
     socket: PathBuf,
+    namespace: Option<Namespace>,
 }
 
 impl Host {
@@ -139,12 +142,30 @@ impl Host {
         ensure!(self.vm_processes()?.is_empty(), "kilnd left {:?}", self.vm_processes()?);
         let groups = self.cgroups()?;
         ensure!(groups.is_empty(), "kilnd left {groups:?}");
+        let network = self.network()?;
+        ensure!(network.is_empty(), "kilnd left {network:?}");
         Ok(())
     }
 
     /// A signal to the daemon alone.
     pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         self.daemon.signal(signal)
+    }
+
+    /// The program of root's that works for it.
+    pub fn helper(&self) -> anyhow::Result<VmProcess> {
+        let children = format!("/proc/{0}/task/{0}/children", self.process());
+        let children = std::fs::read_to_string(children)?;
+        let command = |id: &str| std::fs::read_link(format!("/proc/{id}/exe")).ok();
+        let is_helper = |id: &&str| {
+            command(id).is_some_and(|path| path.to_string_lossy().contains("kiln-helper"))
+        };
+        let id = children.split_whitespace().find(is_helper).context("there is no helper")?;
+        Ok(VmProcess { id: id.parse()?, command: "kiln-helper".to_owned() })
+    }
+
+    pub fn has_ended(&mut self) -> anyhow::Result<bool> {
+        Ok(self.daemon.has_ended()?.is_some())
     }
 
     /// SIGKILL to the daemon alone: its VMs run on for the next one, or are its to clear away.
@@ -163,6 +184,18 @@ impl Host {
     pub fn cgroups(&self) -> anyhow::Result<Vec<String>> {
         let instance = std::fs::read_to_string(self.home.join("instance"))?;
         Ok(Census::cgroups_named(instance.trim()))
+    }
+
+    /// What bears the name of its instance among the host's links and tables of nftables.
+    pub fn network(&self) -> anyhow::Result<Vec<String>> {
+        let Some(namespace) = &self.namespace else { return Ok(Vec::new()) };
+        let instance = std::fs::read_to_string(self.home.join("instance"))?;
+        let instance = instance.trim();
+        let link = format!("k{}-", instance.get(..6).unwrap_or(instance));
+        let mut found = namespace.interfaces()?;
+        found.retain(|name| name.starts_with(&link));
+        found.extend(namespace.tables()?.into_iter().filter(|name| name.contains(instance)));
+        Ok(found)
     }
 
     /// Whether it is a VM's, and not the one in which all of them are.

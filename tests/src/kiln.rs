@@ -91,6 +91,13 @@ impl Kiln {
         self
     }
 
+    /// Where it is called.
+    #[must_use]
+    pub fn directory(mut self, path: &Path) -> Self {
+        self.command.current_dir(path);
+        self
+    }
+
     /// How long it may take.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {

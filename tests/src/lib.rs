@@ -37,6 +37,7 @@ mod hog;
 mod host;
 mod kiln;
 mod memory;
+mod namespace;
 mod nested;
 mod patience;
 mod pattern;
@@ -53,6 +54,7 @@ mod tokens;
 mod until;
 mod vm;
 mod work;
+pub mod world;
 
 pub use self::{
     bare::{Bare, BareVm},
@@ -64,6 +66,7 @@ pub use self::{
     host::{Host, HostSetup, Seen, Sight, VmProcess},
     kiln::{Finished, Kiln, Running},
     memory::ResidentPeak,
+    namespace::Namespace,
     pattern::{Counting, digest, noise},
     report::Report,
     settings::{Settings, Tier},
@@ -76,4 +79,5 @@ pub use self::{
     until::until,
     vm::{Ended, Ran, Vm, VmCommand},
     work::Work,
+    world::World,
 };

@@ -9,10 +9,11 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use kiln_vmm_manager::vmm::Accelerator;
+use rustix::process::geteuid;
 use tempfile::TempDir;
 
 use crate::{
-    Census, HostSetup, Leftover, Settings,
+    Census, HostSetup, Leftover, Namespace, Settings,
     census::sweep,
     host::{Kind, USER},
     until,
@@ -28,6 +29,10 @@ pub struct Stage {
     settings: Arc<Settings>,
     directory: TempDir,
     before: Census,
+    /// In which its daemons are. Only root can make one.
+    namespace: Option<Namespace>,
+    /// Its daemons that have networks, each with a pool of its own.
+    pools: Mutex<Vec<&'static str>>,
     /// What the names of this story's things contain.
     marks: Mutex<Vec<String>>,
 }
@@ -41,7 +46,8 @@ impl Stage {
         // Its daemons make their homes and sockets in it, and are not root.
         chown(directory.path(), Some(USER), Some(USER))?;
         let marks = Mutex::new(vec![directory.path().display().to_string()]);
-        Ok(Self { settings, directory, before, marks })
+        let namespace = geteuid().is_root().then(Namespace::make).transpose()?;
+        Ok(Self { settings, directory, before, namespace, pools: Mutex::default(), marks })
     }
 
     pub fn settings(&self) -> &Arc<Settings> {
@@ -51,6 +57,23 @@ impl Stage {
     /// Gone with the story.
     pub fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// The network of this story's daemons, which nothing leads out of but what the story makes.
+    pub fn namespace(&self) -> Option<&Namespace> {
+        self.namespace.as_ref()
+    }
+
+    /// Thirty addresses for a daemon of this name, whose they stay.
+    pub(crate) fn pool_of(&self, name: &'static str) -> anyhow::Result<String> {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = pools.iter().position(|known| *known == name);
+        let place = known.unwrap_or_else(|| {
+            pools.push(name);
+            pools.len() - 1
+        });
+        ensure!(place < 8, "a story has pools for eight daemons");
+        Ok(format!("198.51.100.{}/27", place * 32))
     }
 
     /// A kilnd in a home of this story's; the same one each time.
@@ -173,13 +196,13 @@ pub(crate) fn sockets_below(directory: &Path) -> Vec<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::{os::unix::net::UnixListener, sync::OnceLock};
 
     use super::*;
     use crate::Shard;
 
-    fn stage() -> Stage {
+    pub(crate) fn stage() -> Stage {
         let nowhere = Path::new("/nonexistent").to_owned();
         Stage::set_up(Arc::new(Settings {
             guest_image: nowhere.clone(),

@@ -12,6 +12,7 @@
 
 mod bridge;
 mod driver;
+mod flood;
 pub mod guest;
 mod image;
 mod machine;
@@ -29,6 +30,9 @@ pub const TRESPASS: &str = "KILN_STUB_TRESPASS";
 
 /// The variable that gives a daemon of stubs another budget of memory than its machine's, in MiB.
 pub const MEMORY: &str = "KILN_STUB_MEMORY";
+
+/// The variable that has a daemon's stub guests send what they should not.
+pub const FLOOD: &str = "KILN_STUB_FLOOD";
 
 /// What a stub guest's processes need beside what its commands take.
 pub const OVERHEAD_BYTES: u64 = 64 << 20;

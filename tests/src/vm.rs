@@ -141,7 +141,12 @@ impl Vm {
 }
 
 async fn greet(machine: &dyn Machine, secret: [u8; 32]) -> anyhow::Result<(Guest, GuestHello)> {
-    let hello = Hello { hostname: "kiln-story".to_owned(), secret, limit: patient(HELLO_LIMIT) };
+    let hello = Hello {
+        hostname: "kiln-story".to_owned(),
+        secret,
+        network: None,
+        limit: patient(HELLO_LIMIT),
+    };
     let socket = machine.vsock_socket();
     let greeted =
         async { guest::connect(socket, patient(BOOT_LIMIT), machine).await?.hello(hello).await };

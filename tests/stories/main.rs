@@ -17,6 +17,7 @@ mod jail;
 mod limits;
 mod loss;
 mod machine;
+mod network;
 mod privileges;
 mod run;
 mod streams;
@@ -50,6 +51,7 @@ fn main() -> anyhow::Result<ExitCode> {
         jail::stories(),
         cgroups::stories(),
         vsock::stories(),
+        network::stories(),
     ];
     let told = kiln_tests::tell(stories.concat())?;
     agent::close()?;

@@ -45,7 +45,8 @@ async fn another_secret_is_refused(vm: &Vm, socket: &Path) -> anyhow::Result<()>
     for number in 0..6 {
         let connection = guest::connect(socket, LIMIT, vm.machine()).await?;
         let secret = guest::draw_secret()?;
-        let hello = Hello { hostname: format!("other-{number}"), secret, limit: LIMIT };
+        let hello =
+            Hello { hostname: format!("other-{number}"), secret, network: None, limit: LIMIT };
         match connection.hello(hello).await {
             Err(GuestError::Agent { code: AgentCode::PermissionDenied, .. }) => {}
             other => anyhow::bail!("a stranger's hello gives {other:?}"),

@@ -1,15 +1,54 @@
 //! Whether a job could ever run on this host, and whether there is room for it to wait. Pure: what
 //! the host has is handed in.
 
+use kiln_net::policy::{BeyondCeiling, Ceiling, Policy};
+
 use crate::{job::JobSpec, scheduler::Budget};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("asks for {asked} and this host gives a job at most {limit}")]
-pub struct Refusal {
-    /// The field of the spec that asks for too much.
-    pub field: &'static str,
-    pub asked: u64,
-    pub limit: u64,
+pub enum Refusal {
+    #[error("asks for {asked} and this host gives a job at most {limit}")]
+    TooMuch {
+        /// The field of the spec that asks for too much.
+        field: &'static str,
+        asked: u64,
+        limit: u64,
+    },
+    #[error(transparent)]
+    Egress(#[from] BeyondCeiling),
+    #[error(
+        "is `{asked}`, and VMs of this host have no network: kilnd runs without root, or with \
+         --no-network; ask for none"
+    )]
+    NoNetwork { asked: &'static str },
+}
+
+/// What VMs of a host can be given of a network.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Network {
+    #[default]
+    Absent,
+    UpTo(Ceiling),
+}
+
+impl Refusal {
+    /// Of the spec.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::TooMuch { field, .. } => field,
+            Self::Egress(BeyondCeiling::Rule { .. }) => "spec.egress.rules",
+            Self::Egress(BeyondCeiling::Mode { .. }) | Self::NoNetwork { .. } => "spec.egress.mode",
+        }
+    }
+}
+
+/// Whether a guest may reach what the job asks for.
+pub fn admit_egress(policy: &Policy, network: &Network) -> Result<(), Refusal> {
+    match (policy, network) {
+        (Policy::None, _) => Ok(()),
+        (asked, Network::Absent) => Err(Refusal::NoNetwork { asked: asked.mode() }),
+        (asked, Network::UpTo(ceiling)) => Ok(ceiling.covers(asked)?),
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +73,7 @@ pub fn admit(spec: &JobSpec, total: Budget) -> Result<(), Refusal> {
     ];
     for (field, asked, limit) in checks {
         if asked > limit {
-            return Err(Refusal { field, asked, limit });
+            return Err(Refusal::TooMuch { field, asked, limit });
         }
     }
     Ok(())
@@ -82,8 +121,33 @@ mod tests {
                 work: Work::Exec(exec),
                 inputs: Vec::new(),
                 outputs: output.into_iter().collect(),
+                egress: Policy::None,
             }
         }
+    }
+
+    #[test]
+    fn a_network_is_given_up_to_the_ceiling() {
+        let check = |asked: &str, ceiling: Option<&str>, expected: Option<(&str, &str)>| {
+            let widest = |text: &str| Ceiling { widest: text.parse().unwrap(), endpoints: vec![] };
+            let network = ceiling.map_or(Network::Absent, |text| Network::UpTo(widest(text)));
+            let refused = admit_egress(&asked.parse().unwrap(), &network).err();
+            match (refused, expected) {
+                (None, None) => {}
+                (Some(refusal), Some((field, words))) => {
+                    assert_eq!(refusal.field(), field);
+                    assert!(refusal.to_string().contains(words), "{refusal}");
+                }
+                (refused, _) => panic!("{asked}: {refused:?}"),
+            }
+        };
+        check("none", None, None);
+        check("none", Some("none"), None);
+        check("internet", None, Some(("spec.egress.mode", "have no network")));
+        check("record", Some("none"), Some(("spec.egress.mode", "beyond what this host allows")));
+        let rule = Some(("spec.egress.rules", "two.test:443 is beyond"));
+        check("allow=one.test,two.test", Some("allow=one.test"), rule);
+        check("allow=one.test,two.test", Some("allow=*.test"), None);
     }
 
     proptest! {
@@ -104,7 +168,10 @@ mod tests {
                 Ok(()) => prop_assert!(fits),
                 Err(refusal) => {
                     prop_assert!(!fits);
-                    prop_assert!(refusal.asked > refusal.limit, "{refusal:?}");
+                    let Refusal::TooMuch { asked, limit, .. } = refusal else {
+                        panic!("{refusal:?}")
+                    };
+                    prop_assert!(asked > limit);
                 }
             }
         }

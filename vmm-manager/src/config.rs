@@ -2,12 +2,19 @@
 
 mod doctor;
 mod drivers;
+mod egress;
 mod flags;
+mod network;
 mod resolved;
 
 pub use self::{
     doctor::DoctorFlags,
     drivers::DriverConfig,
+    egress::{CeilingFlag, EgressConfig, EgressFlags, InvalidEgress},
     flags::{AcceleratorChoice, Flags, LimitFlag, LimitedPhase, VmmChoice},
+    network::{
+        InvalidNetwork, Limited, NetworkConfig, NetworkFlags, NetworkLimitFlag, ResolverFlag,
+        Resolvers,
+    },
     resolved::{BudgetConfig, Config, ConfigError, RetentionConfig},
 };

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! claim: home ─▶ image ─▶ slot ─▶ helper ─▶ no privileges
-//! run: VMM ─▶ store ─▶ sources ─▶ reconciler ─▶ scheduler ─▶ socket ─▶ ready
+//! run: VMM ─▶ store ─▶ networks ─▶ sources ─▶ reconciler ─▶ scheduler ─▶ socket ─▶ ready
 //!
 //! ready ──SIGTERM──▶ draining ── every running job has ended, or the limit is over ──▶ left
 //!   └─────SIGINT───▶ ending: running jobs are ended, and all is given back ──▶ left
@@ -17,6 +17,7 @@
 pub(crate) mod choose;
 mod claim;
 mod host;
+mod networks;
 mod serve;
 mod signals;
 mod socket;
@@ -77,7 +78,8 @@ pub async fn run_with(
     let identity = vmm.identity().clone();
     let instance = home.instance().to_owned();
     let (store, alive) = Store::open(&home.store_directory())?;
-    let (host, total) = host::take(home, &config, image, slot, vmm, &alive)?;
+    let networks = networks::take(&config).await?;
+    let (host, total) = host::take(home, &config, image, slot, vmm, networks.clone().ok(), &alive)?;
     reconcile::report(reconcile::sweep(&host, &store).await);
     let jail = JailState::expected(host.vm_users.is_some());
     let runner: Arc<dyn Runner> = Arc::new(Arc::clone(&host));
@@ -95,7 +97,14 @@ pub async fn run_with(
     }
     // Before anything starts: their machines may have a share of the budget still.
     while released.join_next().await.is_some() {}
-    let scheduler = Scheduler::start(runner, Arc::clone(&store), total, config.max_queued, alive);
+    let scheduler = Scheduler::start(
+        runner,
+        Arc::clone(&store),
+        total,
+        networks::admitted(&networks),
+        config.max_queued,
+        alive,
+    );
     let scheduler = Arc::new(scheduler.with_most_cpus(config.host_cpus));
     let bound = ListeningSocket::bind(&config.socket);
     let (socket, listener) = bound.inspect_err(|_| release_cgroups(&host))?;
@@ -123,6 +132,7 @@ pub async fn run_with(
         instance,
         vmm: identity,
         jail,
+        networks,
         scheduler: Arc::clone(&scheduler),
     });
     let server = serve::Server { listener, jobs, itself, drain_limit: config.drain_limit };
@@ -142,6 +152,9 @@ pub async fn run_with(
         tracing::error!(%error, "kilnd goes before everything is written down");
     }
     socket.release();
+    if let Some(networks) = &host.networks {
+        networks.release_host().await;
+    }
     release_cgroups(&host);
     stopped?;
     tracing::info!("stopped");

@@ -24,6 +24,8 @@ pub enum Point {
     Cgroup,
     /// Its disks are made.
     Disks,
+    /// Its network is made, and shut; nothing is in it.
+    Network,
     /// Its VMM runs, the guest does not.
     Created,
     /// The guest runs.
@@ -36,6 +38,9 @@ pub enum Point {
     Marked,
     /// The agent says that the command runs.
     Started,
+    /// What its guest asked for is let through; the gateway has not been told. Only where a guest
+    /// asks for anything.
+    Admitted,
     /// Output is in the log; the agent has not been told.
     Logged,
     /// The command is over; that is not written down.
@@ -52,6 +57,8 @@ pub enum Point {
     Ended,
     /// The VM is gone.
     VmGone,
+    /// Its network is gone.
+    NetworkGone,
     /// The directory is gone.
     DirectoryGone,
     /// That everything is given back is durable.
@@ -68,12 +75,14 @@ impl Point {
         Self::Directory,
         Self::Cgroup,
         Self::Disks,
+        Self::Network,
         Self::Created,
         Self::Booted,
         Self::Greeted,
         Self::Unpacked,
         Self::Marked,
         Self::Started,
+        Self::Admitted,
         Self::Logged,
         Self::Exited,
         Self::ExitRecorded,
@@ -82,6 +91,7 @@ impl Point {
         Self::Sealed,
         Self::Ended,
         Self::VmGone,
+        Self::NetworkGone,
         Self::DirectoryGone,
         Self::Released,
     ];
@@ -97,12 +107,14 @@ impl Point {
             Self::Directory => "directory",
             Self::Cgroup => "cgroup",
             Self::Disks => "disks",
+            Self::Network => "network",
             Self::Created => "created",
             Self::Booted => "booted",
             Self::Greeted => "greeted",
             Self::Unpacked => "unpacked",
             Self::Marked => "marked",
             Self::Started => "started",
+            Self::Admitted => "admitted",
             Self::Logged => "logged",
             Self::Exited => "exited",
             Self::ExitRecorded => "exit-recorded",
@@ -111,6 +123,7 @@ impl Point {
             Self::Sealed => "sealed",
             Self::Ended => "ended",
             Self::VmGone => "vm-gone",
+            Self::NetworkGone => "network-gone",
             Self::DirectoryGone => "directory-gone",
             Self::Released => "released",
         }

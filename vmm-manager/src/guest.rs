@@ -32,6 +32,7 @@ mod event;
 mod exec;
 mod frames;
 mod hello;
+mod network;
 mod of_job;
 mod online;
 mod order;
@@ -49,6 +50,7 @@ pub use self::{
     event::{DiskFull, ExecEvent, ExecExit, ExecStatus, RefusalReason},
     exec::{ExecInput, ExecOutput},
     hello::{BootStep, GuestHello, Hello, draw_secret},
+    network::{GuestNetwork, LinkAddress},
     online::Online,
     session::Guest,
 };

@@ -4,6 +4,7 @@ pub mod cgroup;
 mod files;
 pub(crate) mod helper;
 mod kernel;
+pub(crate) mod network;
 mod socket;
 mod users;
 

@@ -8,6 +8,7 @@
 //!    └── cancelled in the queue ──▶ Ended(Completed | Failed | Cancelled | Timeout)
 //! ```
 
+pub mod denial;
 mod failure;
 mod id;
 mod outcome;

@@ -15,6 +15,7 @@ pub mod job;
 pub mod lifecycle;
 pub mod log;
 pub mod machine;
+mod network;
 pub mod notify;
 pub mod output;
 pub mod pool;

@@ -8,7 +8,7 @@ use kiln_jail::JailUser;
 use crate::{
     disk::{self, Disks},
     host::cgroup::Cgroup,
-    vmm::{Disk, VmSpec},
+    vmm::{Disk, MachineNetwork, VmSpec},
 };
 
 /// What one machine is, beyond the image that all share.
@@ -28,6 +28,8 @@ pub struct Parts<'a> {
     pub disks: &'a Disks,
     /// In the order of the job's inputs.
     pub sources: &'a [PathBuf],
+    /// Made for it; `None` where it has no network.
+    pub network: Option<MachineNetwork>,
 }
 
 pub fn spec(image: &GuestImage, parts: Parts<'_>) -> VmSpec {
@@ -57,5 +59,6 @@ pub fn spec(image: &GuestImage, parts: Parts<'_>) -> VmSpec {
         initramfs: image.initramfs.path.clone(),
         command_line: image.command_line.clone(),
         disks,
+        network: parts.network,
     }
 }

@@ -1,15 +1,17 @@
 //! The reconciler: removes what no job has any more.
 //!
 //! ```text
-//! vms/NAME, cgroup kiln-INSTANCE/NAME ── a live job's? ── yes ──▶ left alone
-//!                                              └── no ──▶ processes ended, cgroup and directory removed
+//! vms/NAME, cgroup kiln-INSTANCE/NAME,  ── a live job's? ── yes ──▶ left alone
+//! network                                     └── no ──▶ processes ended, network, cgroup and
+//!                                                        directory removed
 //! ```
 //!
 //! It runs before the first job of a daemon and once in a while after. A job is live from before
 //! its first thing is taken until after its last is given back, so what is found here and belongs
 //! to no live job is an orphan, however it came to be. That it is ours is proven for each thing: a
 //! directory lies in our home, which is locked; a cgroup carries our instance's id; a process is the
-//! one that its directory's record names, by boot, number and start time, or it is not touched.
+//! one that its directory's record names, by boot, number and start time, or it is not touched; a
+//! network is found by what the kernel keeps of it under our instance's id.
 //! What can't be removed now is tried again.
 
 use std::{collections::BTreeSet, convert::Infallible, io, sync::Arc, time::Duration};
@@ -87,11 +89,27 @@ pub async fn sweep(host: &Arc<Host>, store: &Store) -> Swept {
     while let Some(cleared) = clearing.join_next().await {
         count(cleared);
     }
+    sweep_networks(host, store).await;
     if let Err(error) = give_leases_back(store, &left).await {
         tracing::error!(%error, "what jobs that are over hold on record could not be given back");
     }
     let (removed, left) = (names.len() - left.len(), left.len());
     Swept { removed, left, took: began.elapsed() }
+}
+
+/// Of networks whose machines have no trace any more but them.
+async fn sweep_networks(host: &Host, store: &Store) {
+    let Some(networks) = &host.networks else { return };
+    // A job has a number from before its network until after it.
+    let keep = || {
+        let alive = store.alive().into_iter();
+        let holding = alive.filter(|job| job.recovery().number.is_some());
+        holding.map(|job| job.id().to_string()).collect()
+    };
+    if let Err(error) = networks.sweep(keep).await {
+        let error = error.in_words();
+        tracing::error!(error, "what is left of networks of earlier VMs could not be removed");
+    }
 }
 
 /// Of jobs that are over and of which nothing is left: with a lease they could never be forgotten.
@@ -156,6 +174,13 @@ pub(crate) async fn clear_vm(host: &Host, name: &str) -> bool {
             tracing::error!(path = %directory.display(), %error, "a VM could not be ended");
             return false;
         }
+    }
+    if let Some(networks) = &host.networks
+        && let Err(error) = networks.release(name).await
+    {
+        let error = error.in_words();
+        tracing::error!(name, error, "the network of a VM is left behind");
+        return false;
     }
     if let Some(cgroup) = host.cgroups.as_ref().and_then(|cgroups| cgroups.open(name))
         && let Err(error) = cgroup.remove(CGROUP_LIMIT).await

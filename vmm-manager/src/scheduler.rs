@@ -38,7 +38,7 @@ use self::{
     seat::Seats,
 };
 use crate::{
-    admission::{QueueFull, Refusal, admit},
+    admission::{Network, QueueFull, Refusal, admit, admit_egress},
     fault::{Point, at},
     job::{JobSpec, Owner},
     store::{JobHandle, Store, StoreError, SubmitError, Submitted},
@@ -50,6 +50,8 @@ pub struct Scheduler {
     total: Budget,
     /// For one VM: more than the host has would only make them wait for each other.
     most_cpus: u32,
+    /// What a job may ask for of it.
+    network: Arc<Network>,
     seats: Seats,
     events: mpsc::UnboundedSender<Event>,
     load: watch::Receiver<Load>,
@@ -75,7 +77,7 @@ pub struct Load {
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Refused {
     #[error(transparent)]
-    TooLarge(#[from] Refusal),
+    NotAdmitted(#[from] Refusal),
     #[error(transparent)]
     QueueFull(#[from] QueueFull),
     #[error("kilnd is about to stop and takes no new jobs: submit it again later")]
@@ -92,17 +94,34 @@ impl Scheduler {
         runner: Arc<dyn Runner>,
         store: Arc<Store>,
         total: Budget,
+        network: Network,
         max_queued: usize,
         recovered: Vec<Arc<JobHandle>>,
     ) -> Self {
         let (events, taken) = mpsc::unbounded_channel();
         let seats = Seats::new(max_queued);
-        let (dispatcher, load) =
-            Dispatcher::new(runner, total, seats.clone(), events.clone(), recovered);
+        let network = Arc::new(network);
+        let (dispatcher, load) = Dispatcher::new(
+            runner,
+            total,
+            Arc::clone(&network),
+            seats.clone(),
+            events.clone(),
+            recovered,
+        );
         let gone = CancellationToken::new();
         tokio::spawn(gone.clone().run_until_cancelled_owned(dispatcher.run(taken)));
         let most_cpus = total.cpus;
-        Self { store, total, most_cpus, seats, events, load, _dispatcher: gone.drop_guard() }
+        Self {
+            store,
+            total,
+            most_cpus,
+            network,
+            seats,
+            events,
+            load,
+            _dispatcher: gone.drop_guard(),
+        }
     }
 
     /// Gives no VM more virtual CPUs than this.
@@ -178,6 +197,7 @@ impl Scheduler {
             return Err(Refused::Draining);
         }
         admit(spec, Budget { cpus: self.most_cpus, ..self.total })?;
+        admit_egress(&spec.egress, &self.network)?;
         Ok(self.seats.take()?)
     }
 

@@ -18,6 +18,9 @@
 //! they die. [`Machine::leave`] lets go of a machine without ending it; [`reap()`] ends what an
 //! earlier daemon left in a directory.
 //!
+//! A machine with a network has a gateway among its programs, which begins first and whose end is
+//! the machine's: see [`gateway`].
+//!
 //! The seam is cut along Cloud Hypervisor's life cycle (create, boot, power button, shutdown);
 //! QEMU's `-S` and `cont` fit into it, not the other way round.
 
@@ -25,6 +28,7 @@ mod adopt;
 pub mod behaviour;
 mod cloud_hypervisor;
 mod exit;
+pub mod gateway;
 mod jail_state;
 mod jailed;
 pub mod null_guest;
@@ -41,6 +45,7 @@ mod words;
 use std::{collections::BTreeMap, path::Path};
 
 use async_trait::async_trait;
+use kiln_shim::ProcessIdentity;
 
 pub(crate) use self::probe::described;
 pub use self::{
@@ -56,7 +61,7 @@ pub use self::{
     qemu::{Accelerator, Qemu, QemuConfig, bridge_attached},
     reap::{ReapError, Reaped, reap},
     serial::SerialTail,
-    spec::{Disk, Network, Size, VmSpec},
+    spec::{Disk, MachineNetwork, Network, Size, VmSpec},
     stop::{StopLimits, stop},
     supervisor::ShimConfig,
 };
@@ -195,6 +200,16 @@ pub trait Machine: std::fmt::Debug + Send + Sync {
     /// number. Empty where there are none.
     fn processes(&self) -> Vec<u32> {
         Vec::new()
+    }
+
+    /// The process that is its gateway, for whoever is to prove that; `None` where it has no network.
+    fn gateway(&self) -> Option<ProcessIdentity> {
+        None
+    }
+
+    /// Where its gateway listens for daemons; `None` where it has no network.
+    fn gateway_socket(&self) -> Option<&Path> {
+        None
     }
 
     /// How well its programs are shut in; `None` where it has none.

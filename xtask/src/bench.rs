@@ -14,6 +14,7 @@ pub(crate) fn bench(name: Option<&str>) -> anyhow::Result<()> {
     let image = guest_image::build(&binaries, &ImageOptions::default())?;
     let directory = TemporaryDirectory::new("b")?;
     let tools = tools.within_reach(directory.path())?;
+    let binaries = binaries.within_reach(directory.path())?;
     let mut bench = workspace::cargo();
     bench.args(["bench", "--package", "kiln-tests"]);
     match name {

@@ -1,6 +1,12 @@
 //! What cargo builds, and where it puts it.
 
-use std::{collections::BTreeMap, path::PathBuf, process::Command};
+use std::{
+    collections::BTreeMap,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
@@ -9,6 +15,9 @@ use crate::program;
 
 /// The tests that are run by others than cargo.
 const TESTS: [&str; 2] = ["stories", "machines"];
+/// What a daemon looks for beside itself, and the daemons.
+const TOGETHER: [&str; 6] =
+    ["kilnd", "kilnd-stub", "kiln-shim", "kiln-helper", "kiln-gateway", "stub-guest"];
 
 /// The executables of one `cargo build` and the libraries that a program loads, by name.
 #[derive(Debug)]
@@ -26,9 +35,36 @@ impl Binaries {
         Ok(Self(found))
     }
 
+    /// With the daemons in `directory`, unless everybody may come to where they are: a kilnd
+    /// without privileges looks at what its gateways need.
+    pub(crate) fn within_reach(mut self, directory: &Path) -> anyhow::Result<Self> {
+        if is_open(self.path("kilnd")?)? {
+            return Ok(self);
+        }
+        for (name, path) in &mut self.0 {
+            if TOGETHER.contains(&name.as_str()) {
+                let copy = directory.join(name);
+                fs::copy(&*path, &copy).with_context(|| format!("a copy of {name}"))?;
+                fs::set_permissions(&copy, Permissions::from_mode(0o755))?;
+                *path = copy;
+            }
+        }
+        Ok(self)
+    }
+
     pub(crate) fn path(&self, name: &str) -> anyhow::Result<&PathBuf> {
         self.0.get(name).with_context(|| format!("the build made no {name}"))
     }
+}
+
+/// Whether everybody may go through all directories on the way to `path`.
+fn is_open(path: &Path) -> anyhow::Result<bool> {
+    for directory in path.ancestors().skip(1) {
+        if fs::metadata(directory)?.permissions().mode() & 0o001 == 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The name and path of an executable that cargo tells about in one line of JSON.
@@ -92,6 +128,37 @@ mod tests {
         let path = PathBuf::from("/t/libfaults.so");
         assert_eq!(loaded(&line("cdylib")), Some(("faults".to_owned(), path)));
         assert_eq!(loaded(&line("proc-macro")), None);
+    }
+
+    #[test]
+    fn daemons_are_together_where_everybody_comes() {
+        let places = ["closed/bin", "open"].map(|place| {
+            std::env::temp_dir().join(format!("kiln-binaries-{}-{place}", std::process::id()))
+        });
+        let [closed, open] = &places;
+        fs::create_dir_all(closed).unwrap();
+        fs::create_dir_all(open).unwrap();
+        let outer = closed.parent().unwrap();
+        let binaries = |names: &[&str]| {
+            let all = names.iter().map(|name| ((*name).to_owned(), closed.join(name)));
+            Binaries(all.collect())
+        };
+        let names = ["kilnd", "kiln-gateway", "kiln"];
+        for name in names {
+            fs::write(closed.join(name), name).unwrap();
+        }
+        fs::set_permissions(outer, Permissions::from_mode(0o755)).unwrap();
+        let all = binaries(&names).within_reach(open).unwrap();
+        if is_open(outer).unwrap() {
+            assert!(all.0.values().all(|path| path.starts_with(closed)));
+        }
+        fs::set_permissions(outer, Permissions::from_mode(0o700)).unwrap();
+        let all = binaries(&names).within_reach(open).unwrap();
+        assert_eq!(all.path("kilnd").unwrap(), &open.join("kilnd"));
+        assert_eq!(fs::read(all.path("kiln-gateway").unwrap()).unwrap(), b"kiln-gateway");
+        assert_eq!(all.path("kiln").unwrap(), &closed.join("kiln"));
+        fs::remove_dir_all(outer).unwrap();
+        fs::remove_dir_all(open).unwrap();
     }
 
     #[test]

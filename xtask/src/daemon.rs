@@ -18,6 +18,8 @@ const START: Duration = Duration::from_secs(300);
 /// It ends the VMs that run.
 const STOP: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(50);
+/// Addresses that documentation has for itself.
+const NETWORK: [&str; 4] = ["--guest-pool", "198.51.100.0/24", "--guest-link", "192.0.2.0/30"];
 
 /// Stopped and removed when dropped.
 #[derive(Debug)]
@@ -32,8 +34,12 @@ impl Daemon {
         let directory = TemporaryDirectory::new("demo")?;
         let tools = tools.within_reach(directory.path())?;
         let log = File::create(log_file(directory.path())).context("the daemon's log")?;
-        let mut command = privileges::as_root(kilnd);
+        // Its networks are in a namespace of its own: nothing here changes for a demonstration.
+        let mut command = privileges::as_root("unshare");
         command
+            .args(["--net", "--", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""])
+            .arg(kilnd)
+            .args(NETWORK)
             .arg("--home")
             .arg(directory.path().join("home"))
             .arg("--socket")

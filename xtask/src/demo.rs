@@ -7,12 +7,14 @@ use serde_json::Value;
 
 use crate::{
     arguments::ImageOptions, binaries::Binaries, daemon::Daemon, guest_image, privileges, program,
-    say, setup, workspace,
+    say, setup, temporary::TemporaryDirectory, workspace,
 };
 
 /// Shows what kind of machine it runs on.
 const SCRIPT: &str = "uname -a; id; nproc; cat /proc/meminfo | head -n 1; \
-                      echo; mount | grep -w / ; echo; echo hello from $0";
+                      echo; mount | grep -w / ; echo; \
+                      getent hosts one.test || echo 'one.test: closed, as no --egress opens it'; \
+                      echo; echo hello from $0";
 
 pub(crate) fn demo() -> anyhow::Result<()> {
     let tools = setup::setup()?;
@@ -21,6 +23,8 @@ pub(crate) fn demo() -> anyhow::Result<()> {
     let binaries = Binaries::build(cargo.args(["build", "--workspace", "--bins"]))?;
     let image = guest_image::build(&binaries, &ImageOptions::default())?;
 
+    let reach = TemporaryDirectory::new("b")?;
+    let binaries = binaries.within_reach(reach.path())?;
     say!("==> starting kilnd, which first finds out what runs a guest here");
     let daemon = Daemon::start(binaries.path("kilnd")?, &image, &tools)?;
     let ran = run_a_command(binaries.path("kiln")?, &daemon).with_context(|| daemon.log());

@@ -1,10 +1,10 @@
 //! Whether a run left anything of its own behind.
 //!
 //! All that a run makes can be told by a mark: its programs have it in their environment, its files,
-//! sockets and mounts in their path. Control groups and network interfaces have no room for it; of
-//! them those count that are called kiln-something and were not there before.
+//! sockets and mounts in their path. Control groups and what a host has of networks have no room for
+//! it; of them those count that are called as ours are and were not there before.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 /// What was there before a run.
 #[derive(Debug)]
@@ -67,7 +67,6 @@ fn named() -> BTreeSet<String> {
         let ours = entries(directory).into_iter().filter(|name| name.starts_with("kiln"));
         found.extend(ours.map(|name| format!("{kind}: {directory}/{name}")));
     };
-    collect("interface", "/sys/class/net");
     collect("control group", "/sys/fs/cgroup");
     // The hierarchies of version 1, or the groups of version 2; a daemon's own group may be below
     // one of those.
@@ -78,7 +77,35 @@ fn named() -> BTreeSet<String> {
             collect("control group", &format!("{hierarchy}/{group}"));
         }
     }
+    let networks = NETWORKS.iter();
+    found.extend(networks.flat_map(|(what, program, arguments)| listed(what, program, arguments)));
     found
+}
+
+/// What a host has of machines' networks, by the programs that list it: links by their alias, rules
+/// and routes by their mark, tables by their name.
+const NETWORKS: [(&str, &str, &[&str]); 6] = [
+    ("interface", "ip", &["-o", "link", "show"]),
+    ("rule", "ip", &["-4", "-N", "rule", "show"]),
+    ("rule", "ip", &["-6", "-N", "rule", "show"]),
+    ("route", "ip", &["-4", "-N", "-o", "route", "show", "table", "all"]),
+    ("route", "ip", &["-6", "-N", "-o", "route", "show", "table", "all"]),
+    ("table", "nft", &["list", "tables"]),
+];
+/// Of the protocol that our rules and routes are marked with.
+const MARK: &str = "proto 75";
+
+/// Nothing, where the program is not there or is not for us: then nothing of it was made either.
+fn listed(what: &str, program: &str, arguments: &[&str]) -> Vec<String> {
+    let Ok(output) = Command::new(program).args(arguments).output() else { return Vec::new() };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let ours = text.lines().filter(|line| {
+        line.contains(" alias kiln ")
+            || line.contains(": kiln")
+            || line.contains(" kiln_")
+            || line.contains(MARK)
+    });
+    ours.map(|line| format!("{what}: {line}")).collect()
 }
 
 fn entries(directory: &str) -> Vec<String> {

@@ -35,6 +35,7 @@ pub(crate) fn test(options: &TestOptions) -> anyhow::Result<bool> {
     // Of its own: what lies in the other one at the end was left there.
     let reach = TemporaryDirectory::new("b")?;
     let tools = tools.within_reach(reach.path())?;
+    let binaries = binaries.within_reach(reach.path())?;
     let leftovers = Leftovers::before(directory.path());
     let unit::Told { own, null, missing } = unit::run(options, &image, &tools, directory.path())?;
     let report = stories::run(options, &binaries, &image, &tools, directory.path())?;

@@ -2,9 +2,9 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
-use super::{Input, Output, RawInput, RawOutput, Variable, cpus, duration, size};
+use super::{Egress, Input, Output, RawInput, RawOutput, Variable, cpus, duration, size};
 
 const LONG_ABOUT: &str = "\
 Run a command in a microVM of its own.
@@ -23,6 +23,11 @@ A directory is packed as it is: modes, links and numeric owners. With one --inpu
 the command begins in it. Outputs are brought here when the command has exited with 0; what would
 lead out of DEST, device nodes and setuid bits are left out (write to a .tar to have it all).
 
+The network is closed unless --egress opens it. A rule is NAME[:PORT][/PROTOCOL]: *.NAME is all that
+ends in .NAME, the port is 443 where none is named, and the protocol is tls, http (on port 80), or
+tcp or udp, which look at nothing but the address. `record` reaches every name and writes what was
+reached to kiln-egress.lock; `locked` allows what stands there. docs/egress.md tells more.
+
 With --json stdout carries one line alone, the record of the ended job (with --detach: of the
 accepted one); stdout and stderr of the command both go to stderr. When Kiln fails before there is
 a job, stdout stays empty and the exit code is 125.
@@ -35,6 +40,7 @@ Examples:
   kiln run --input . --output /input/target:out -- cargo build
   kiln run --input src.tar:/src --output /dist:dist.tar -w /src -- make install
   git archive HEAD | kiln run --input - -- make test
+  kiln run --egress record -- make fetch && kiln run --egress locked -- make fetch
   kiln run --json -- make | jq .exit_code";
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -89,6 +95,13 @@ pub(crate) struct RunArguments {
     /// The most that each output can carry [default: 1G].
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub(crate) output_size: Option<u64>,
+    /// What the command may reach: none, internet, record, locked, allow=RULE,… or @FILE with a rule
+    /// a line; a rule is a host, as one.test, one.test:8443 or one.test:22/tcp [default: none].
+    #[arg(long, value_name = "POLICY", value_parser = Egress::parser(), hide_possible_values = true)]
+    pub(crate) egress: Option<Egress>,
+    /// The lockfile of --egress record and locked [default: kiln-egress.lock].
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) egress_lock: Option<PathBuf>,
     /// A name for this request: asked twice with it, kilnd runs one job [default: a fresh one].
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,

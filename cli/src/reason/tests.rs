@@ -97,8 +97,9 @@ fn what_was_out_of_reach_is_named() {
     check(&job, Some("could not bring in \"/input\": not a tar"));
     let job = failed(FailureClass::Registry, "status 429", &[("host", "docker.io")], None);
     check(&job, Some("the registry docker.io failed: status 429"));
-    let job = failed(FailureClass::EgressDenied, "not in the policy", &[("host", "x.y")], None);
-    check(&job, Some("may not reach x.y: not in the policy"));
+    let denied = "the command exited with 6, after its network refused one.test: it has no rule";
+    let job = failed(FailureClass::EgressDenied, denied, &[("host", "one.test")], Some(exit(6)));
+    check(&job, Some(denied));
 }
 
 #[test]

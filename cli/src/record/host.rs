@@ -3,7 +3,7 @@
 use kiln_proto::v1;
 use serde::Serialize;
 
-use super::Jail;
+use super::{Egress, Jail};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Host {
@@ -19,6 +19,36 @@ pub(crate) struct Host {
     pub(crate) queued: u32,
     pub(crate) running: u32,
     pub(crate) draining: bool,
+    /// `None` where VMs have none.
+    pub(crate) network: Option<HostNetwork>,
+    /// Why they have none, where kilnd tells.
+    pub(crate) no_network: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct HostNetwork {
+    /// The widest that a job may have.
+    pub(crate) ceiling: Egress,
+    /// Of the operator's services.
+    pub(crate) endpoints: Vec<String>,
+    /// Where VMs' networks have their addresses from.
+    pub(crate) pools: Vec<String>,
+    /// Networks that VMs of this kilnd have now.
+    pub(crate) leases: u32,
+    /// The same in every guest. `None` where kilnd does not tell.
+    pub(crate) link: Option<GuestLink>,
+    /// `None` where guests have no IPv6.
+    pub(crate) link6: Option<GuestLink>,
+    /// Whom kilnd asks for guests' names now.
+    pub(crate) resolvers: Vec<String>,
+    /// What stands in the way of networks now.
+    pub(crate) troubles: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct GuestLink {
+    pub(crate) gateway: String,
+    pub(crate) guest: String,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -43,6 +73,8 @@ impl From<v1::GetHostResponse> for Host {
             running,
             draining,
             jail,
+            network,
+            no_network,
         } = wire;
         Self {
             version,
@@ -56,7 +88,15 @@ impl From<v1::GetHostResponse> for Host {
             queued,
             running,
             draining,
+            network: network.map(Into::into),
+            no_network: (!no_network.is_empty()).then_some(no_network),
         }
+    }
+}
+
+impl From<v1::GuestLink> for GuestLink {
+    fn from(v1::GuestLink { gateway, guest }: v1::GuestLink) -> Self {
+        Self { gateway, guest }
     }
 }
 

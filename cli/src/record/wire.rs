@@ -2,6 +2,7 @@
 //! this command from showing the rest.
 
 mod disk;
+mod egress;
 mod time;
 
 use kiln_proto::v1;
@@ -49,6 +50,7 @@ impl From<v1::Job> for Job {
             usage,
             idempotency_key,
             waits_for,
+            egress,
         } = wire;
         let mut job = Self {
             id,
@@ -73,6 +75,7 @@ impl From<v1::Job> for Job {
             waits_for: (!waits_for.is_empty()).then_some(waits_for),
             attempt,
             idempotency_key: (!idempotency_key.is_empty()).then_some(idempotency_key),
+            egress: egress.map(Into::into),
         };
         job.exit_code = exit_code::of(&job);
         job
@@ -126,8 +129,17 @@ impl From<v1::PhaseTime> for PhaseTime {
 
 impl From<v1::JobSpec> for Spec {
     fn from(wire: v1::JobSpec) -> Self {
-        let v1::JobSpec { cpus, memory_bytes, disk_bytes, timeout, attach, work, inputs, outputs } =
-            wire;
+        let v1::JobSpec {
+            cpus,
+            memory_bytes,
+            disk_bytes,
+            timeout,
+            attach,
+            work,
+            inputs,
+            outputs,
+            egress,
+        } = wire;
         let exec = work.map(|work| match work {
             v1::job_spec::Work::Exec(exec) => Exec::from(exec),
         });
@@ -141,6 +153,7 @@ impl From<v1::JobSpec> for Spec {
             exec,
             inputs: inputs.into_iter().map(Into::into).collect(),
             outputs: outputs.into_iter().map(Into::into).collect(),
+            egress: egress.map(Into::into).unwrap_or_default(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 
+use anyhow::Context;
 use kiln_proto::v1;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -9,6 +10,7 @@ use super::{
     attachment::{Attachment, Broken, Inputs},
     cancel::cancel,
     disks::Disks,
+    egress::Egress,
     ending::Ending,
     lost,
     signals::Signals,
@@ -29,6 +31,7 @@ pub(super) async fn run(
     daemon: Daemon,
     request: v1::CreateJobRequest,
     disks: Disks,
+    egress: Egress,
     arguments: RunArguments,
 ) -> anyhow::Result<u8> {
     let mut signals = Signals::catch()?;
@@ -66,7 +69,7 @@ pub(super) async fn run(
         }
     };
     drop(raw);
-    let ending = match ending {
+    let mut ending = match ending {
         Ok(ending) => ending,
         Err(Broken::Output(error)) => Ending::Output(error),
         Err(Broken::Stdin(error)) => {
@@ -96,6 +99,13 @@ pub(super) async fn run(
         }
         _ => Ok(()),
     };
+    let settled = match &mut ending {
+        Ending::Ended(job) => tokio::select! {
+            settled = egress.settle(&daemon, job, arguments.quiet) => settled,
+            () = signals.next() => return Ok(exit_code::CANCELLED),
+        },
+        _ => Ok(()),
+    };
     let code = tokio::select! {
         biased;
         code = ending.tell(&daemon, &job.id, arguments.json) => code?,
@@ -106,6 +116,7 @@ pub(super) async fn run(
             format!("job {} has completed; `kiln job download {0} NAME DEST` tries again", job.id);
         anyhow::Error::new(error).context(hint)
     })?;
+    settled.with_context(|| format!("job {} has completed", job.id))?;
     Ok(code)
 }
 

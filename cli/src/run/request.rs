@@ -3,7 +3,10 @@
 use kiln_proto::v1;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::environment::{self, EnvironmentError};
+use super::{
+    egress::Egress,
+    environment::{self, EnvironmentError},
+};
 use crate::{
     args::RunArguments,
     terminal::{self, TerminalError},
@@ -23,6 +26,7 @@ pub(super) enum RequestError {
 
 pub(super) fn from_arguments(
     arguments: &RunArguments,
+    egress: &Egress,
 ) -> Result<v1::CreateJobRequest, RequestError> {
     if arguments.tty && !terminal::is_there() {
         return Err(TerminalError::None.into());
@@ -59,6 +63,7 @@ pub(super) fn from_arguments(
             })),
             inputs: Vec::new(),
             outputs: Vec::new(),
+            egress: Some(egress.wire()),
         }),
     })
 }

@@ -6,6 +6,7 @@ mod command;
 mod fake;
 
 mod cancel;
+mod egress;
 mod exit_codes;
 mod failing;
 mod jobs;

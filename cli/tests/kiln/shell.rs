@@ -11,6 +11,7 @@ use rustix::{
     process::Signal,
     termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize},
 };
+use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 
 use crate::{
@@ -26,7 +27,7 @@ async fn running(plan: Plan) -> (Fake, String) {
     let id = String::from_utf8(id).unwrap().trim().to_owned();
     loop {
         let (_, job, _) = run(&fake, &["job", "get", "--json", &id]).await;
-        let job: serde_json::Value = serde_json::from_slice(&job).unwrap();
+        let job: Value = serde_json::from_slice(&job).unwrap();
         if job["state"] == "running" {
             return (fake, id);
         }
@@ -199,7 +200,67 @@ async fn a_host_tells_of_itself() {
     assert_eq!(code, 0);
     assert!(stdout.contains("Jobs         1 running, 3 queued"), "{stdout}");
     let (_, stdout, _) = run(&fake, &["host", "--json"]).await;
-    let host: serde_json::Value = serde_json::from_slice(&stdout).unwrap();
+    let host: Value = serde_json::from_slice(&stdout).unwrap();
     assert_eq!(host["total"]["cpus"], 8);
     assert_eq!(host["draining"], false);
+    assert_eq!((&host["network"], &host["no_network"]), (&Value::Null, &Value::Null));
+}
+
+#[tokio::test]
+async fn a_host_without_networks_says_why() {
+    let network = Err("kilnd runs with --no-network".to_owned());
+    let fake = Fake::start(Plan { network, ..Plan::default() });
+    let (code, stdout, _) = run(&fake, &["host"]).await;
+    let stdout = String::from_utf8(stdout).unwrap();
+    assert_eq!(code, 0);
+    assert!(stdout.contains("\nNetwork      none: kilnd runs with --no-network\n"), "{stdout}");
+    assert!(!stdout.contains("Leases"), "{stdout}");
+    let (_, stdout, _) = run(&fake, &["host", "--json"]).await;
+    let host: Value = serde_json::from_slice(&stdout).unwrap();
+    assert_eq!(host["network"], Value::Null);
+    assert_eq!(host["no_network"], "kilnd runs with --no-network");
+}
+
+#[tokio::test]
+async fn a_host_tells_how_its_networks_are() {
+    let link = |gateway: &str, guest: &str| v1::GuestLink {
+        gateway: gateway.to_owned(),
+        guest: guest.to_owned(),
+    };
+    let network = v1::HostNetwork {
+        ceiling: Some(v1::Egress { mode: v1::EgressMode::Record.into(), rules: Vec::new() }),
+        endpoints: Vec::new(),
+        pools: vec!["198.18.0.0/16".to_owned(), "2001:db8:1::/64".to_owned()],
+        leases: 2,
+        link: Some(link("198.19.255.253", "198.19.255.254")),
+        link6: Some(link("2001:db8::1", "2001:db8::2")),
+        resolvers: vec!["192.0.2.53:53".to_owned()],
+        troubles: vec!["the host has a route to 198.18.0.0/24 by \u{1b}[2Jeth0".to_owned()],
+    };
+    let fake = Fake::start(Plan { network: Ok(network), ..Plan::default() });
+    let (code, stdout, _) = run(&fake, &["host"]).await;
+    let stdout = String::from_utf8(stdout).unwrap();
+    assert_eq!(code, 0);
+    let expected = "
+Network      up to record
+Leases       2 in use of 198.18.0.0/16 2001:db8:1::/64
+Guest link   guest 198.19.255.254, gateway 198.19.255.253
+IPv6         guest 2001:db8::2, gateway 2001:db8::1
+Resolvers    192.0.2.53:53
+Trouble      the host has a route to 198.18.0.0/24 by \\u{1b}[2Jeth0
+Jobs ";
+    assert!(stdout.contains(expected), "{stdout}");
+    let (_, stdout, _) = run(&fake, &["host", "--json"]).await;
+    let host: Value = serde_json::from_slice(&stdout).unwrap();
+    let expected = serde_json::json!({
+        "ceiling": {"mode": "record", "rules": []},
+        "endpoints": [],
+        "pools": ["198.18.0.0/16", "2001:db8:1::/64"],
+        "leases": 2,
+        "link": {"gateway": "198.19.255.253", "guest": "198.19.255.254"},
+        "link6": {"gateway": "2001:db8::1", "guest": "2001:db8::2"},
+        "resolvers": ["192.0.2.53:53"],
+        "troubles": ["the host has a route to 198.18.0.0/24 by \u{1b}[2Jeth0"],
+    });
+    assert_eq!((&host["network"], &host["no_network"]), (&expected, &Value::Null));
 }

@@ -1,9 +1,10 @@
 //! The kernel's modules, from the initramfs, in the order in which they stand in `/modules/order`.
 
 use std::{
-    fs::File,
+    fs::{self, DirEntry, File},
     io::{self, Read},
     os::fd::OwnedFd,
+    path::Path,
 };
 
 use rustix::{
@@ -19,6 +20,11 @@ const ORDER: &str = "order";
 const MAX_ORDER_BYTES: u64 = 64 * 1024;
 /// The power button: nobody waits for it, so it is loaded after the host was greeted.
 const LATE: [&str; 2] = ["button.ko", "evdev.ko"];
+/// Of no use to a machine without a network device.
+const NETWORK: [&str; 3] = ["failover.ko", "net_failover.ko", "virtio_net.ko"];
+const VIRTIO_DEVICES: &str = "/sys/bus/virtio/devices";
+/// What a network device is among those of virtio.
+const VIRTIO_NETWORK: u32 = 1;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ModuleError {
@@ -50,8 +56,16 @@ impl Modules {
         let order = read_order(&directory).map_err(ModuleError::Order)?;
         let (late, now): (Vec<&str>, Vec<&str>) =
             parse(&order)?.into_iter().partition(|name| LATE.contains(name));
+        // What makes the bus comes before what is on it.
+        let (network, now): (Vec<&str>, Vec<&str>) =
+            now.into_iter().partition(|name| NETWORK.contains(name));
         for name in now {
             load(&directory, name)?;
+        }
+        if has_network(Path::new(VIRTIO_DEVICES)) {
+            for name in network {
+                load(&directory, name)?;
+            }
         }
         Ok(Self { late: late.into_iter().map(str::to_owned).collect(), directory: Some(directory) })
     }
@@ -64,6 +78,16 @@ impl Modules {
             }
         }
     }
+}
+
+/// Where that cannot be told, there is none: whoever was promised one says so.
+fn has_network(devices: &Path) -> bool {
+    let kind = |device: DirEntry| {
+        let text = fs::read_to_string(device.path().join("device")).ok()?;
+        u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok()
+    };
+    let mut devices = fs::read_dir(devices).into_iter().flatten().flatten();
+    devices.any(|device| kind(device) == Some(VIRTIO_NETWORK))
 }
 
 fn parse(order: &str) -> Result<Vec<&str>, ModuleError> {
@@ -106,5 +130,18 @@ mod tests {
         assert!(
             matches!(parse("a.ko\n../b.ko\n"), Err(ModuleError::Name(name)) if name == "../b.ko")
         );
+    }
+
+    #[test]
+    fn a_network_device_is_known_by_its_number() {
+        let devices = tempfile::tempdir().unwrap();
+        assert!(!has_network(&devices.path().join("missing")));
+        for (name, kind, expected) in
+            [("virtio0", "0x0002\n", false), ("virtio1", "", false), ("virtio2", "0x0001\n", true)]
+        {
+            fs::create_dir(devices.path().join(name)).unwrap();
+            fs::write(devices.path().join(name).join("device"), kind).unwrap();
+            assert_eq!(has_network(devices.path()), expected, "{name}");
+        }
     }
 }

@@ -62,6 +62,7 @@ fn hello(protocol_version: u32, entropy: usize, hostname: &str) -> HelloRequest 
         entropy: vec![0; entropy].into(),
         hostname: hostname.to_owned(),
         secret: vec![7; 32].into(),
+        network: None,
     }
 }
 

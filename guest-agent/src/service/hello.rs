@@ -1,8 +1,10 @@
-//! The greeting: the guest gets its clock, its randomness and its name, and learns whom to trust.
+//! The greeting: the guest gets its clock, its randomness, its name and its network, and learns
+//! whom to trust.
 
 mod clock;
 mod entropy;
 mod hostname;
+mod network;
 mod secret;
 
 use kiln_proto::agent::{
@@ -11,8 +13,8 @@ use kiln_proto::agent::{
 };
 use tonic::Status;
 
-pub(crate) use self::secret::Trust;
-use self::{entropy::Entropy, hostname::Hostname};
+use self::{entropy::Entropy, hostname::Hostname, network::Announced};
+pub(crate) use self::{network::OnceNetwork, secret::Trust};
 use super::Service;
 use crate::milestones::Milestone;
 
@@ -33,7 +35,8 @@ impl Service {
         &self,
         request: HelloRequest,
     ) -> Result<HelloResponse, Status> {
-        let HelloRequest { protocol_version, unix_nanos, entropy, hostname, secret } = request;
+        let HelloRequest { protocol_version, unix_nanos, entropy, hostname, secret, network } =
+            request;
         if protocol_version != PROTOCOL_VERSION {
             return Err(Status::failed_precondition(format!(
                 "the host speaks version {protocol_version} of the agent's protocol, \
@@ -44,11 +47,15 @@ impl Service {
         // a hello that is no good is nobody's.
         let entropy = Entropy::try_from(&*entropy)?;
         let hostname = Hostname::try_from(hostname)?;
+        let network = network.map(Announced::try_from).transpose()?;
         self.trust.show(&secret)?;
         if self.greeting == Greeting::Taken {
             entropy.add()?;
             clock::set(unix_nanos)?;
             hostname.set().await?;
+            if let Some(network) = network {
+                self.network.set_up(network).await?;
+            }
         }
         Ok(HelloResponse {
             protocol_version: PROTOCOL_VERSION,

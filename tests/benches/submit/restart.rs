@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use kiln_net::policy::Policy;
 use kiln_tests::{Bench, Estimate, HostSetup, median_seconds};
 use kiln_vmm_manager::{
     job::{Exec, ExitStatus, Failure, FailureClass, JobSpec, Outcome, Owner, Work},
@@ -79,6 +80,7 @@ fn stored() -> JobSpec {
         work: Work::Exec(exec),
         inputs: Vec::new(),
         outputs: Vec::new(),
+        egress: Policy::default(),
     }
 }
 

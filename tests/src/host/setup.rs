@@ -12,8 +12,14 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use kiln_faults::Plan;
 
-use super::{Daemon, FAULT_NOTE, Host, USER, believed::believed};
-use crate::{Stage, Tier, digest, stub, until};
+use super::{Daemon, FAULT_NOTE, Host, USER, believed::believed, mortal};
+use crate::{
+    Namespace, Stage, Tier, digest, stub, until,
+    world::{GUEST_LINK, RESOLVER},
+};
+
+/// Where kilnd keeps what it has changed of its host's network.
+const NETWORK_RUN: &str = "/run/kiln/net";
 
 /// A tebibyte.
 const DISK_MEBIBYTES: &str = "1048576";
@@ -40,8 +46,26 @@ pub struct HostSetup<'a> {
     emulation_allowed: bool,
     accelerator: Option<&'static str>,
     vmm: Option<&'static str>,
+    /// Whether its guests have networks.
+    network: bool,
+    /// What is `nft` for it.
+    nft: Option<PathBuf>,
     arguments: Vec<String>,
     environment: Vec<(String, OsString)>,
+}
+
+/// What daemons write down of a host's network is written down for one host, so each of ours has its
+/// own place for it: the words before a command that is to have that.
+fn network_run(directory: &Path) -> anyhow::Result<Vec<String>> {
+    let own = directory.join("network");
+    if !own.exists() {
+        std::fs::create_dir(&own)?;
+        std::fs::set_permissions(&own, Permissions::from_mode(0o755))?;
+    }
+    std::fs::create_dir_all(NETWORK_RUN)?;
+    let script = format!("mount --bind \"$0\" {NETWORK_RUN} && exec \"$@\"");
+    let words = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", &script];
+    Ok(words.map(str::to_owned).into_iter().chain([own.display().to_string()]).collect())
 }
 
 impl<'a> HostSetup<'a> {
@@ -59,6 +83,8 @@ impl<'a> HostSetup<'a> {
             emulation_allowed: true,
             accelerator: None,
             vmm: None,
+            network: kind == Kind::Real,
+            nft: None,
             arguments: Vec::new(),
             environment: Vec::new(),
         }
@@ -83,6 +109,32 @@ impl<'a> HostSetup<'a> {
     #[must_use]
     pub fn forbid_emulation(self) -> Self {
         Self { emulation_allowed: false, ..self }
+    }
+
+    /// Its guests have no network device at all, as stub guests have not where nothing is said.
+    #[must_use]
+    pub fn without_networks(self) -> Self {
+        Self { network: false, ..self }
+    }
+
+    /// Stub guests that have networks, of which they make what they are told to.
+    #[must_use]
+    pub fn with_networks(self) -> Self {
+        Self { network: true, ..self }
+    }
+
+    /// Its stub guests send whatever they should not, from the moment that they are made.
+    #[must_use]
+    pub fn flooding(mut self) -> Self {
+        self.environment.push((stub::FLOOD.to_owned(), "1".into()));
+        self
+    }
+
+    /// The `nft` of this daemon's dies when it is called for the `call`th time: when it has done
+    /// its work, or before it does anything.
+    pub fn nft_dies_at(mut self, call: usize, after: bool) -> anyhow::Result<Self> {
+        self.nft = Some(mortal::nft(self.stage.directory(), call, after)?);
+        Ok(self)
     }
 
     /// Not as root.
@@ -254,6 +306,7 @@ impl<'a> HostSetup<'a> {
         if is_real && self.emulation_allowed {
             arguments.push("--allow-emulation".to_owned());
         }
+        arguments.extend(self.network_flags()?);
         arguments.extend(self.arguments.iter().cloned());
         if !self.arguments.iter().any(|argument| argument == "--disk") {
             // Sparse disks, hardly written: how many run at once is not to hang on what the
@@ -263,6 +316,14 @@ impl<'a> HostSetup<'a> {
         let copy = directory.join("kilnd");
         let own = if is_real && !self.is_faulty() { &settings.kilnd } else { &settings.kilnd_stub };
         let mut program = Vec::new();
+        let inside = self.stage.namespace().map(Namespace::entry);
+        for word in inside.iter().flatten() {
+            program.push(Path::new(word));
+        }
+        let place = self.stage.namespace().map(|_| network_run(directory)).transpose()?;
+        program.extend(place.iter().flatten().map(Path::new));
+        let mortal = self.nft.as_deref().map(mortal::entry);
+        program.extend(mortal.iter().flatten().map(Path::new));
         if let Some(user) = self.user {
             // Where the build lies may be closed to others.
             std::fs::copy(own, &copy)?;
@@ -278,7 +339,26 @@ impl<'a> HostSetup<'a> {
         }
         let daemon =
             Daemon::start(&program, &arguments, &self.environment, directory, &self.log())?;
-        Ok(Host { settings: settings.clone(), daemon, home, socket })
+        let namespace = self.stage.namespace().cloned();
+        Ok(Host { settings: settings.clone(), daemon, home, socket, namespace })
+    }
+
+    /// Of the documentation's addresses, which lead nowhere but where the story has them lead.
+    fn network_flags(&self) -> anyhow::Result<Vec<String>> {
+        if !self.network {
+            return Ok(vec!["--no-network".to_owned()]);
+        }
+        let given = |name: &str| self.arguments.iter().any(|argument| argument == name);
+        let mut flags = Vec::new();
+        let mut flag = |name: &str, value: String| {
+            if !given(name) {
+                flags.extend([name.to_owned(), value]);
+            }
+        };
+        flag("--guest-pool", self.stage.pool_of(self.name)?);
+        flag("--guest-link", GUEST_LINK.to_owned());
+        flag("--dns", RESOLVER.to_string());
+        Ok(flags)
     }
 
     fn is_faulty(&self) -> bool {

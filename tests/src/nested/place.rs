@@ -12,7 +12,22 @@ use crate::{Settings, Stage, block_on};
 
 /// What the outer host's kernel needs beyond a guest's: KVM, what jobs' disks and networks take, and
 /// the file system over the golden root.
-const MODULES: [&str; 4] = ["virtio_blk", "overlay", "kvm-amd", "tun"];
+const MODULES: &[&str] = &[
+    "virtio_blk",
+    "overlay",
+    "kvm-amd",
+    "tun",
+    "veth",
+    "nf_tables",
+    "nft_chain_nat",
+    "nft_connlimit",
+    "nft_ct",
+    "nft_limit",
+    "nft_masq",
+    "nft_nat",
+    "nft_redir",
+    "nft_reject_inet",
+];
 
 #[derive(Debug)]
 pub(super) enum Place {
@@ -58,7 +73,7 @@ impl Parts {
             qemu: program("qemu-system-x86_64")?,
             debugfs: program("debugfs")?,
             mke2fs: program("mke2fs")?,
-            modules: further_modules(&settings.guest_image, &MODULES)
+            modules: further_modules(&settings.guest_image, MODULES)
                 .map_err(|error| Lack::Modules(format!("{:#}", anyhow::Error::new(error))))?,
         })
     }

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use kiln_vmm_manager::vmm::{
-    AdoptError, Disk, Machine, ShimConfig, VmExit, VmSpec, Vmm, VmmError, VmmIdentity,
-    supervisor::{Found, Program, Stdout, SupervisedEnd, SupervisedSpec, Supervision},
+    AdoptError, Disk, Machine, ShimConfig, VmExit, VmSpec, Vmm, VmmError, VmmIdentity, gateway,
+    supervisor::{
+        Descriptor, Found, Program, Source, Stdout, SupervisedEnd, SupervisedSpec, Supervision,
+    },
 };
 
 use super::{
-    OVERHEAD_BYTES,
+    FLOOD, OVERHEAD_BYTES,
     machine::{self, StubMachine},
     switchboard::{self, Order},
 };
@@ -17,6 +19,8 @@ use super::{
 const DRIVER: &str = "stub";
 /// Gives the guest a pid namespace and a `/proc`, and takes all of it along when it ends.
 pub(super) const UNSHARE: &str = "/usr/bin/unshare";
+/// The guest's end of its network, under the number at which it has it.
+const TAP: i32 = 110;
 const KEPT_BYTES: usize = 16 << 10;
 
 #[derive(Debug)]
@@ -39,22 +43,28 @@ impl StubVmm {
         })
     }
 
-    fn program(&self, cid: u32, disks: &[Disk]) -> Program {
+    fn program(&self, cid: u32, disks: &[Disk], network: bool) -> Program {
         let mut arguments: Vec<String> =
             ["--pid", "--fork", "--mount-proc", "--kill-child", "--"].map(str::to_owned).into();
         arguments.push(self.stub_guest.display().to_string());
         arguments.extend(["--cid".to_owned(), cid.to_string()]);
         arguments.extend(["--switches".to_owned(), self.switches.display().to_string()]);
+        if network && std::env::var_os(FLOOD).is_some() {
+            arguments.extend(["--flood".to_owned(), TAP.to_string()]);
+        }
         for Disk { serial, path, .. } in disks {
             arguments.extend(["--disk".to_owned(), format!("{serial}={}", path.display())]);
         }
+        let tap = Descriptor { number: TAP, source: Source::Given { name: "tap".to_owned() } };
         Program {
             name: machine::NAME.to_owned(),
             path: UNSHARE.into(),
             arguments,
             stdout: Stdout::Serial { bytes: KEPT_BYTES },
             stderr_bytes: KEPT_BYTES,
-            descriptors: Vec::new(),
+            descriptors: network.then_some(tap).into_iter().collect(),
+            network: false,
+            parting_millis: 0,
             jail: None,
         }
     }
@@ -67,7 +77,9 @@ impl Vmm for StubVmm {
     }
 
     async fn create(&self, spec: VmSpec) -> Result<Box<dyn Machine>, VmmError> {
-        let programs = vec![self.program(spec.cid, &spec.disks)];
+        let network = spec.network.as_ref();
+        let own = self.program(spec.cid, &spec.disks, network.is_some());
+        let programs = network.map(gateway::program).into_iter().chain([own]).collect();
         let supervised = SupervisedSpec {
             instance: spec.instance,
             name: spec.name,

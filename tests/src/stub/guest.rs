@@ -30,6 +30,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::{
     Switch,
     bridge::bridge,
+    flood,
     machine::VSOCK,
     switchboard::{self, Order},
 };
@@ -52,6 +53,10 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     switches: PathBuf,
 
+    /// The guest's end of its network, over which it is to send what it should not.
+    #[arg(long, value_name = "DESCRIPTOR")]
+    flood: Option<i32>,
+
     /// A disk of the guest, by its serial number.
     #[arg(long = "disk", value_name = "SERIAL=FILE")]
     disks: Vec<String>,
@@ -65,7 +70,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 async fn exist(arguments: Arguments) -> io::Result<()> {
-    let Arguments { cid: _seen_from_outside, switches, disks } = arguments;
+    let Arguments { cid: _seen_from_outside, switches, flood, disks } = arguments;
+    if let Some(tap) = flood {
+        flood::begin(tap)?;
+    }
     // kilnd is another user, and the directory is closed to all others.
     let previous = umask(Mode::empty());
     let orders = UnixListener::bind(switchboard::SOCKET)?;

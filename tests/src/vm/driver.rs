@@ -60,6 +60,7 @@ pub(crate) async fn spec(settings: &Settings, directory: PathBuf) -> anyhow::Res
         kernel: image.kernel.path,
         initramfs: image.initramfs.path,
         command_line: image.command_line,
+        network: None,
         disks: vec![
             disk(disk::ROOT_SERIAL, image.root.path, true),
             disk(disk::SCRATCH_SERIAL, scratch, false),

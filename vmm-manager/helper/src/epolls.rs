@@ -57,10 +57,10 @@ fn described(pid: u32) -> io::Result<Vec<OwnedFd>> {
 
 /// While it lives, files are looked at as somebody else looks at them; for the rest this process
 /// stays what it is.
-struct FileRights;
+pub(crate) struct FileRights;
 
 impl FileRights {
-    fn of(id: u32) -> Self {
+    pub(crate) fn of(id: u32) -> Self {
         set(id);
         Self
     }

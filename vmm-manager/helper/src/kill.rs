@@ -1,7 +1,7 @@
 //! The end of processes that a dead supervisor left.
 //!
 //! kilnd says which, and that is no proof: what supervisors wrote down is kilnd's to alter. A process
-//! is a machine's of ours if it runs as a user of this daemon's VMs, or if it is in the job's cgroup,
+//! is a machine's of ours if it runs as a user of this daemon's VMs or their gateways, or if it is in the job's cgroup,
 //! into which nobody but root puts one of another user.
 
 use std::{fs, io, os::fd::OwnedFd, path::PathBuf};
@@ -35,7 +35,8 @@ fn prove(
     let Some(pidfd) = process.prove().map_err(io)? else { return Ok(None) };
     // The descriptor was there first: what is read of the number is read of this process, or of one
     // that came later, and then the number means no such process any more.
-    let ours = is_in(cgroups, pid) || user(pid).is_some_and(|uid| policy.is_vms(uid));
+    let ours = is_in(cgroups, pid)
+        || user(pid).is_some_and(|uid| policy.is_vms(uid) || policy.is_gateways(uid));
     match process.prove().map_err(io)? {
         None => Ok(None),
         Some(_) if ours => Ok(Some(pidfd)),
@@ -43,7 +44,8 @@ fn prove(
     }
 }
 
-fn is_in(cgroups: &[PathBuf], pid: u32) -> bool {
+/// Whether a process is in one of them.
+pub(crate) fn is_in(cgroups: &[PathBuf], pid: u32) -> bool {
     let listed = |cgroup: &PathBuf| fs::read_to_string(cgroup.join("cgroup.procs")).ok();
     let mut texts = cgroups.iter().filter_map(listed);
     texts.any(|text| text.lines().any(|line| line.parse() == Ok(pid)))

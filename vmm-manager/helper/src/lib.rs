@@ -23,17 +23,27 @@
 //! - remove files below `HOME/vms`, all of which are its own jobs'.
 //! - see which descriptors the programs of its machines wait for, and nothing else of them.
 //! - let the daemon's socket vanish, or listen there.
+//! - make networks for machines of its home, up to root's ceiling and limits, and end them; and open
+//!   for one what is under that ceiling. So it could let a guest reach what its job's policy has not,
+//!   where root lets some guest reach it: never the host, another guest, a private or link-local
+//!   range, or what root named. It could take every address of the pool.
+//! - see what went through its machines' networks, and which links of the host's stand in their way.
 //!
 //! It can't run a program with privileges or without a jail (unless root allowed that by name, as
-//! tests with guests that are none do), become another user, signal a process that is not of its
+//! tests with guests that are none do), change an address, a route, a rule or a link of the host's
+//! that is not its own machines', put a program other than root's gateway into a network, hold a
+//! descriptor of one beyond a guest's own end, become another user, signal a process that is not of its
 //! machines, open or change a file that it could not as its own user, or change what it may ask for.
 
 pub mod cgroup;
 mod channel;
 mod epolls;
 mod files;
+mod gateway;
+mod given;
 mod kill;
 mod listen;
+mod networks;
 mod policy;
 mod protocol;
 mod serve;
@@ -41,6 +51,7 @@ mod supervisor;
 
 pub use self::{
     channel::{Channel, ChannelError, MAX_MESSAGE_BYTES, Message},
+    given::GATEWAY_USERS,
     policy::{Policy, Refusal, Uids},
     protocol::{Answer, Request},
     serve::{SOCKET, main},

@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use kiln_net::plan::HostNetwork;
 use kiln_shim::privileges::Keeper;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use serde::{Deserialize, Serialize};
@@ -32,12 +33,19 @@ pub struct Policy {
     pub shim: PathBuf,
     /// What may run in a jail.
     pub programs: Vec<PathBuf>,
+    /// What may run as a machine's gateway, and as nothing else, by this very name. `None` where
+    /// machines have no network.
+    pub gateway: Option<PathBuf>,
     /// What may run without: nothing but guests that are none.
     pub unjailed: Vec<PathBuf>,
     /// Directories of the host below which programs may be given files to read.
     pub readable: Vec<PathBuf>,
     /// Where kilnd listens.
     pub socket: PathBuf,
+    /// What networks of machines may be; without it there are none.
+    pub network: Option<HostNetwork>,
+    /// Where the daemons of this host tell each other what they have of its networks; root's alone.
+    pub networks: PathBuf,
 }
 
 /// User ids, both ends of them included.
@@ -71,6 +79,10 @@ pub enum Refusal {
     Uid { uid: u32 },
     #[error("the programs of a machine have one user, and one with a jail has any")]
     User,
+    #[error("{program} is asked to have {what}, and the machine has no such network")]
+    NoNetwork { program: String, what: String },
+    #[error("{program} {fault}")]
+    Gateway { program: String, fault: &'static str },
     #[error("{path} may not be given to a program as {access}")]
     Path { path: PathBuf, access: &'static str },
     #[error("{path} is no directory of a VM")]
@@ -85,6 +97,12 @@ pub enum Refusal {
     NoPipe,
     #[error("others than root may change the directory of {path}")]
     Socket { path: PathBuf },
+    #[error("this daemon's machines have no networks")]
+    NoNetworks,
+    #[error("{what} is more than root allows")]
+    Ceiling { what: String },
+    #[error("{job} has no network")]
+    Networkless { job: String },
     #[error("{path} cannot be looked at")]
     Io { path: PathBuf, source: io::Error },
 }

@@ -3,6 +3,10 @@
 
 use std::path::PathBuf;
 
+use kiln_net::{
+    plan::{Admission, Lease, Plan},
+    seen::Seen,
+};
 use kiln_shim::{Order, ProcessIdentity};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +37,28 @@ pub enum Request {
     Listen {},
     /// Takes it away.
     Unlisten {},
+    /// What all networks of this daemon share: once, before the first. [`Answer::NoNetwork`] where
+    /// this host can have none.
+    PrepareNetwork {},
+    /// A network for a job's machine, shut but for what the plan opens. Answered by
+    /// [`Answer::Network`] with the descriptor of its TAP; what its gateway is born with stays here
+    /// until its supervisor is started.
+    MakeNetwork { job: String, plan: Plan },
+    /// The network of a machine that an earlier helper made, found by its gateway's process.
+    /// Answered by [`Answer::Network`].
+    TakeNetwork { job: String, gateway: ProcessIdentity, plan: Plan },
+    /// Opens some more, for some time.
+    Admit { job: String, admissions: Vec<Admission> },
+    /// What the kernel has seen of it. Answered by [`Answer::NetworkSeen`].
+    ReadNetwork { job: String },
+    /// Takes it away. Done, if there is none.
+    ReleaseNetwork { job: String },
+    /// Takes away what is left of networks of this daemon's, but for those of these jobs.
+    SweepNetworks { keep: Vec<String> },
+    /// What all share, if there is no network any more. [`Answer::Busy`] while there is one.
+    ReleaseHostNetwork {},
+    /// What stands in the way of networks now. Answered by [`Answer::NetworkTroubles`].
+    NetworkTroubles {},
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +76,26 @@ pub enum Answer {
     },
     Busy {
         path: PathBuf,
+    },
+    /// It is in place.
+    Network {
+        lease: Lease,
+    },
+    NetworkSeen {
+        seen: Box<Seen>,
+    },
+    /// Every address of the pools is taken, by networks of ours, by others', or by the host's own
+    /// routes.
+    NoAddress {
+        reason: String,
+    },
+    /// Why no machine can have a network here, and what to do.
+    NoNetwork {
+        reason: String,
+    },
+    /// One sentence each; none is well.
+    NetworkTroubles {
+        troubles: Vec<String>,
     },
     /// The policy has it not.
     Refused {
@@ -76,6 +122,15 @@ impl Request {
             Self::RemoveFiles { .. } => "remove-files",
             Self::Listen {} => "listen",
             Self::Unlisten {} => "unlisten",
+            Self::PrepareNetwork {} => "prepare-network",
+            Self::MakeNetwork { .. } => "make-network",
+            Self::TakeNetwork { .. } => "take-network",
+            Self::Admit { .. } => "admit",
+            Self::ReadNetwork { .. } => "read-network",
+            Self::ReleaseNetwork { .. } => "release-network",
+            Self::SweepNetworks { .. } => "sweep-networks",
+            Self::ReleaseHostNetwork {} => "release-host-network",
+            Self::NetworkTroubles {} => "network-troubles",
         }
     }
 

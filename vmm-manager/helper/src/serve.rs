@@ -18,6 +18,7 @@ use crate::{
     Answer, Channel, ChannelError, Message, Policy, Refusal, Request,
     cgroup::{CgroupError, Cgroups},
     epolls, files, kill, listen,
+    networks::{Failure, Networks},
     supervisor::{self, Lines},
 };
 
@@ -46,13 +47,14 @@ fn run() -> io::Result<()> {
     // SAFETY: whoever starts us gives us this descriptor, and nothing else here refers to it.
     let channel = Channel::new(unsafe { OwnedFd::from_raw_fd(SOCKET) });
     rustix::io::fcntl_setfd(channel.socket(), rustix::io::FdFlags::CLOEXEC)?;
-    settle()?;
-    Helper { policy, cgroups: None, launchers: Vec::new() }.serve(&channel);
+    settle(&policy)?;
+    Helper { policy, cgroups: None, launchers: Vec::new(), networks: Networks::default() }
+        .serve(&channel);
     Ok(())
 }
 
 /// What it never needs, it gives up; what a terminal sends is for kilnd alone.
-fn settle() -> io::Result<()> {
+fn settle(policy: &Policy) -> io::Result<()> {
     // SAFETY: constants; there is one thread and there are no handlers.
     unsafe {
         for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
@@ -64,7 +66,12 @@ fn settle() -> io::Result<()> {
     std::env::set_current_dir("/")?;
     // Cgroups are for everybody to read.
     umask(Mode::from_raw_mode(0o022));
-    limit(START | CapabilitySet::DAC_READ_SEARCH)
+    let networks = match policy.network {
+        // To make links and rules, and to listen where names are asked for.
+        Some(_) => CapabilitySet::NET_ADMIN | CapabilitySet::NET_BIND_SERVICE,
+        None => CapabilitySet::empty(),
+    };
+    limit(START | CapabilitySet::DAC_READ_SEARCH | networks)
 }
 
 struct Helper {
@@ -73,6 +80,7 @@ struct Helper {
     cgroups: Option<Cgroups>,
     /// Of supervisors, which have not yet left them.
     launchers: Vec<Child>,
+    networks: Networks,
 }
 
 /// An answer, and what goes with it.
@@ -102,9 +110,21 @@ impl Helper {
         loop {
             self.launchers.retain_mut(|launcher| matches!(launcher.try_wait(), Ok(None)));
             let pause = (!self.launchers.is_empty()).then_some(&LOOK);
-            let mut events = [PollFd::new(channel.socket(), PollFlags::IN)];
-            match poll(&mut events, pause) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            let mut events = vec![PollFd::new(channel.socket(), PollFlags::IN)];
+            events.extend(
+                self.networks.watched().map(|host| PollFd::from_borrowed_fd(host, PollFlags::IN)),
+            );
+            let polled = poll(&mut events, pause);
+            let [asked, changed] =
+                [0, 1].map(|at| events.get(at).is_some_and(|event| !event.revents().is_empty()));
+            if changed {
+                for trouble in self.networks.look() {
+                    log(&trouble);
+                }
+            }
+            match polled {
+                Ok(_) if !asked => {}
+                Err(rustix::io::Errno::INTR) => {}
                 Ok(_) | Err(_) => return,
             }
         }
@@ -153,11 +173,13 @@ impl Helper {
             }
             Request::StartSupervisor { order } => {
                 let lines = Lines::new(descriptors)?;
-                self.policy.order(&order, &self.directories(&order.name)?)?;
+                let given = self.networks.given(&order.name);
+                self.policy.order(&order, &self.directories(&order.name)?, given.as_ref())?;
                 let directory = self.policy.directory(&order.name)?;
-                match supervisor::start(&self.policy, &order, &directory, lines) {
+                match supervisor::start(&self.policy, &order, &directory, lines, given.as_ref()) {
                     Ok(launcher) => {
                         self.launchers.push(launcher);
+                        self.networks.gave(&order.name);
                         Answer::Done {}
                     }
                     Err(error) => io_failed(&self.policy.shim.display().to_string(), &error),
@@ -183,8 +205,53 @@ impl Helper {
                 Ok(()) => Answer::Done {},
                 Err(error) => io_failed("the daemon's socket", &error),
             },
+            network => return self.network(network),
         };
         Ok((answer, Vec::new()))
+    }
+
+    fn network(&mut self, request: Request) -> Result<Said, Refusal> {
+        let Self { policy, networks, .. } = self;
+        let done = |done: Result<(), Failure>| done.map(|()| (Answer::Done {}, Vec::new()));
+        let said = match request {
+            Request::PrepareNetwork {} => done(networks.prepare(policy)?),
+            Request::MakeNetwork { job, plan } => {
+                let made = networks.make(policy.job(&job)?, plan)?;
+                made.map(|(lease, tap)| (Answer::Network { lease }, vec![tap]))
+            }
+            Request::TakeNetwork { job, gateway, plan } => {
+                let cgroups = self.directories(&job)?;
+                let taken = self.networks.take(&self.policy, &cgroups, &job, gateway, plan)?;
+                taken.map(|lease| (Answer::Network { lease }, Vec::new()))
+            }
+            Request::Admit { job, admissions } => {
+                done(networks.admit(policy.job(&job)?, &admissions)?)
+            }
+            Request::ReadNetwork { job } => networks
+                .read(policy.job(&job)?)?
+                .map(|seen| (Answer::NetworkSeen { seen: Box::new(seen) }, Vec::new())),
+            Request::ReleaseNetwork { job } => done(networks.release(policy.job(&job)?)?),
+            Request::SweepNetworks { keep } => {
+                for job in &keep {
+                    policy.job(job)?;
+                }
+                done(networks.sweep(&keep)?)
+            }
+            Request::ReleaseHostNetwork {} => done(networks.release_host()),
+            Request::NetworkTroubles {} => {
+                let troubles = networks.troubles()?;
+                Ok((Answer::NetworkTroubles { troubles }, Vec::new()))
+            }
+            other => {
+                let reason = format!("{} is nothing of a network's", other.name());
+                return Err(Refusal::Order { reason });
+            }
+        };
+        Ok(match said {
+            Ok(said) => said,
+            Err(Failure::Answer(answer)) => (answer, Vec::new()),
+            Err(Failure::Failed { what, errno }) => (failed(&what, errno), Vec::new()),
+        })
     }
 
     /// Where the cgroup of `job` is; nowhere, where there are none.
@@ -235,7 +302,7 @@ fn errno(error: &CgroupError) -> i32 {
 }
 
 /// An error and what is behind it.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

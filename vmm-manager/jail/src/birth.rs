@@ -21,12 +21,14 @@ use rustix::{
 };
 
 use crate::{
-    Access, Confinement, CoreScheduling, Jail, JailUser, Launch, LaunchFailure, Step,
+    Access, Confinement, CoreScheduling, Jail, JailUser, Launch, LaunchFailure, Profile, Step,
     core_scheduling, credentials,
     filter::Filter,
+    fork::Apart,
     image::Image,
     landlock::Rules,
     limits,
+    network::Network,
     paths::{self, Given},
     root::Root,
     word::{Setback, Word},
@@ -45,6 +47,7 @@ pub(crate) struct Birth<'a> {
     descriptors: &'a [(BorrowedFd<'a>, RawFd)],
     /// `None`: it stays in its starter's.
     root: Option<Root>,
+    network: Option<Network<'a>>,
     core_scheduling: bool,
     rules: Option<Rules>,
     filter: Option<Filter>,
@@ -54,7 +57,8 @@ pub(crate) struct Birth<'a> {
 
 impl<'a> Birth<'a> {
     pub(crate) fn prepare(launch: &Launch<'a>) -> Result<Self, LaunchFailure> {
-        let Launch { program, arguments, directory, within, jail, cgroups, descriptors } = *launch;
+        let Launch { program, arguments, directory, within, jail, network, cgroups, descriptors } =
+            *launch;
         let (mut root, mut rules, mut filter) = (None, None, None);
         if let Some(jail) = jail {
             check_user(jail)?;
@@ -62,7 +66,7 @@ impl<'a> Birth<'a> {
             if let Some(user) = &jail.user {
                 root = Some(Root::new(&given, directory, user)?);
             }
-            rules = rules_of(&given, root.as_ref())?;
+            rules = rules_of(&given, root.as_ref(), jail.profile)?;
             filter = Some(Filter::of(jail.profile));
         }
         let name = |bytes: &[u8]| {
@@ -75,6 +79,7 @@ impl<'a> Birth<'a> {
             jail,
             cgroups: cgroups.collect::<Result<_, _>>()?,
             descriptors,
+            network: network.map(|network| Network::given(network, root.is_some())).transpose()?,
             root,
             rules,
             filter,
@@ -84,9 +89,13 @@ impl<'a> Birth<'a> {
         })
     }
 
-    /// Whether the child needs namespaces of its own.
-    pub(crate) fn is_apart(&self) -> bool {
-        self.root.is_some()
+    /// Which namespaces of its own the child begins in.
+    pub(crate) fn apart(&self) -> Apart {
+        match (&self.root, &self.network) {
+            (None, _) => Apart::Not,
+            (Some(_), None) => Apart::Alone,
+            (Some(_), Some(_)) => Apart::ButNetwork,
+        }
     }
 
     /// What a child that has said `core_scheduling` is held by.
@@ -96,6 +105,7 @@ impl<'a> Birth<'a> {
             profile: jail.profile,
             landlock: self.rules.as_ref().map(Rules::version),
             core_scheduling,
+            network: self.network.is_some(),
         })
     }
 
@@ -124,6 +134,9 @@ impl<'a> Birth<'a> {
     }
 
     fn enter(&self, hear: &OwnedFd, say: &OwnedFd) -> Result<CoreScheduling, Setback> {
+        if let Some(network) = &self.network {
+            network.join().map_err(|error| Setback::step(Step::Network, error))?;
+        }
         self.join_cgroups()?;
         setsid().map_err(|error| Setback::step(Step::Session, error))?;
         limits::set(self.jail).map_err(|error| Setback::step(Step::Limits, error))?;
@@ -193,8 +206,12 @@ fn check_user(jail: &Jail) -> Result<(), LaunchFailure> {
 }
 
 /// For all that is given; `None` where the kernel has no such rules.
-fn rules_of(given: &[Given<'_>], root: Option<&Root>) -> Result<Option<Rules>, LaunchFailure> {
-    let Some(rules) = Rules::new()? else { return Ok(None) };
+fn rules_of(
+    given: &[Given<'_>],
+    root: Option<&Root>,
+    profile: Profile,
+) -> Result<Option<Rules>, LaunchFailure> {
+    let Some(rules) = Rules::new(profile)? else { return Ok(None) };
     for given in given {
         match root {
             Some(root) if given.access == Access::Device => {

@@ -18,6 +18,9 @@ pub struct Confinement {
     /// The version of Landlock's rules that hold; `None` on a kernel that has none.
     pub landlock: Option<u32>,
     pub core_scheduling: CoreScheduling,
+    /// It is in a network that it was given; otherwise in an empty one, if it has a user.
+    #[serde(default)]
+    pub network: bool,
 }
 
 /// Whether a core's other thread may run somebody else meanwhile.
@@ -51,7 +54,7 @@ impl Confinement {
     }
 
     pub fn shortfalls(&self) -> Vec<Shortfall> {
-        let Self { user, profile: _, landlock, core_scheduling } = self;
+        let Self { user, profile: _, landlock, core_scheduling, network: _ } = self;
         let lacks = [
             (user.is_none(), Shortfall::OwnUser),
             (landlock.is_none(), Shortfall::Landlock),

@@ -15,6 +15,8 @@ pub enum LaunchFailure {
     Path { path: PathBuf, fault: PathFault },
     #[error("the user {id} cannot be its own")]
     User { id: u32 },
+    #[error("it cannot be given that network")]
+    Network { errno: i32 },
     #[error("{what} cannot be made")]
     Make { what: String, errno: i32 },
     #[error("its cgroup {} cannot be joined", directory.display())]
@@ -70,6 +72,7 @@ pub enum Kind {
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     Parent,
+    Network,
     Session,
     Limits,
     Signals,
@@ -95,6 +98,7 @@ impl LaunchFailure {
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::Path { fault: PathFault::Io { errno }, .. }
+            | Self::Network { errno }
             | Self::Make { errno, .. }
             | Self::Cgroup { errno, .. }
             | Self::Mount { errno, .. }
@@ -114,8 +118,9 @@ impl LaunchFailure {
 }
 
 impl Step {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Parent,
+        Self::Network,
         Self::Session,
         Self::Limits,
         Self::Signals,
@@ -141,6 +146,7 @@ impl fmt::Display for Step {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Parent => "its supervisor died meanwhile",
+            Self::Network => "it cannot join the network that it is given",
             Self::Session => "it cannot lead a session",
             Self::Limits => "its resource limits cannot be set",
             Self::Signals => "its signals cannot be reset",

@@ -10,6 +10,7 @@
 mod calls;
 mod cloud_hypervisor;
 mod everywhere;
+mod gateway;
 mod program;
 mod qemu;
 mod vhost_device_vsock;
@@ -51,6 +52,7 @@ fn calls_of(profile: Profile) -> Calls {
     let mut calls = everywhere::calls();
     match profile {
         Profile::CloudHypervisor => cloud_hypervisor::add(&mut calls),
+        Profile::Gateway => gateway::add(&mut calls),
         Profile::Qemu => qemu::add(&mut calls),
         Profile::VhostDeviceVsock => vhost_device_vsock::add(&mut calls),
     }

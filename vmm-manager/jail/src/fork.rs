@@ -9,11 +9,8 @@ use rustix::process::Pid;
 
 /// Whatever a namespace keeps apart of a VMM from its host: mounts, network, semaphores and shared
 /// memory, the host's name, other processes.
-const NAMESPACES: i32 = libc::CLONE_NEWNS
-    | libc::CLONE_NEWNET
-    | libc::CLONE_NEWIPC
-    | libc::CLONE_NEWUTS
-    | libc::CLONE_NEWPID;
+const NAMESPACES: i32 =
+    libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWPID;
 
 #[derive(Debug)]
 pub(crate) enum Forked {
@@ -21,14 +18,29 @@ pub(crate) enum Forked {
     Parent { pid: Pid, pidfd: OwnedFd },
 }
 
-/// Forks, with all namespaces or none.
+/// How far a child is from its starter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Apart {
+    /// In the same namespaces.
+    Not,
+    /// In namespaces of its own, and an empty network.
+    Alone,
+    /// The same, but for the network: it leaves its starter's by itself.
+    ButNetwork,
+}
+
+/// Forks, `apart` from this process.
 ///
 /// # Safety
 /// The child is a copy of one thread of this process: until it executes a program or ends, it may
 /// only make system calls and read what was there before. It neither allocates nor takes a lock.
-pub(crate) unsafe fn fork(apart: bool) -> io::Result<Forked> {
+pub(crate) unsafe fn fork(apart: Apart) -> io::Result<Forked> {
     let mut pidfd: RawFd = -1;
-    let namespaces = if apart { NAMESPACES } else { 0 };
+    let namespaces = match apart {
+        Apart::Not => 0,
+        Apart::Alone => NAMESPACES | libc::CLONE_NEWNET,
+        Apart::ButNetwork => NAMESPACES,
+    };
     // SAFETY: it is plain memory, and zero leaves out what is not asked for.
     let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
     arguments.flags = u64::from((libc::CLONE_PIDFD | namespaces).cast_unsigned());

@@ -1,6 +1,6 @@
 //! How the threads of a process are confined, as the kernel says.
 
-use std::{fs, io};
+use std::{fs, io, os::unix::fs::MetadataExt as _};
 
 /// One thread, from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct ThreadConfinement {
     pub no_new_privileges: bool,
     /// How many filters of system calls it goes through.
     pub filters: u32,
+    /// Which network it is in, by its inode; `None` where we may not look.
+    pub network: Option<u64>,
 }
 
 impl ThreadConfinement {
@@ -47,7 +49,11 @@ pub fn inspect(pid: u32) -> io::Result<Vec<ThreadConfinement>> {
         match fs::read_to_string(path.join("status")) {
             Ok(status) => {
                 let thread = read(&status).ok_or(io::ErrorKind::InvalidData)?;
-                threads.push(thread);
+                let network = fs::metadata(path.join("ns/net")).ok();
+                threads.push(ThreadConfinement {
+                    network: network.map(|network| network.ino()),
+                    ..thread
+                });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
@@ -67,6 +73,7 @@ fn read(status: &str) -> Option<ThreadConfinement> {
     };
     let set = |name: &str| u64::from_str_radix(field(name)?, 16).ok();
     Some(ThreadConfinement {
+        network: None,
         thread: field("Pid")?.parse().ok()?,
         name: field("Name")?.to_owned(),
         users: list("Uid")?,

@@ -9,7 +9,7 @@ use std::{
     os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd, RawFd},
 };
 
-use crate::{Access, LaunchFailure};
+use crate::{Access, LaunchFailure, Profile};
 
 /// The newest version whose rules are made here.
 const KNOWN: u32 = 6;
@@ -44,6 +44,10 @@ struct Beneath {
     parent: RawFd,
 }
 
+/// Of [`Handled::network`].
+const BIND_TCP: u64 = 1;
+const CONNECT_TCP: u64 = 1 << 1;
+
 /// Rules that a process can put upon itself.
 #[derive(Debug)]
 pub(crate) struct Rules {
@@ -53,8 +57,9 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// That allow nothing; `None` on a kernel without Landlock, or where it is switched off.
-    pub(crate) fn new() -> Result<Option<Self>, LaunchFailure> {
+    /// That allow nothing, but for a gateway to connect; `None` on a kernel without Landlock, or
+    /// where it is switched off.
+    pub(crate) fn new(profile: Profile) -> Result<Option<Self>, LaunchFailure> {
         // SAFETY: it reads nothing, and asks for the version.
         let version = unsafe {
             let nothing = std::ptr::null::<Handled>();
@@ -69,7 +74,7 @@ impl Rules {
                 error => return Err(failure(error)),
             },
         };
-        let (handled, size) = handled(version);
+        let (handled, size) = handled(version, profile);
         // SAFETY: the structure lives across the call and is at least as long as is told.
         let ruleset = unsafe {
             libc::syscall(libc::SYS_landlock_create_ruleset, &raw const handled, size, 0_u32)
@@ -114,14 +119,21 @@ impl Rules {
 }
 
 /// All that a version knows, and how long its structure is.
-fn handled(version: u32) -> (Handled, usize) {
+fn handled(version: u32, profile: Profile) -> (Handled, usize) {
     let files = match version {
         1 => (1 << 13) - 1,
         2 => (1 << 14) - 1,
         3 | 4 => (1 << 15) - 1,
         _ => (1 << 16) - 1,
     };
-    let network = if version >= 4 { 0b11 } else { 0 };
+    let network = match profile {
+        _ if version < 4 => 0,
+        // Where to is the network's own matter. What it listens on, it was given.
+        Profile::Gateway => BIND_TCP,
+        Profile::CloudHypervisor | Profile::Qemu | Profile::VhostDeviceVsock => {
+            BIND_TCP | CONNECT_TCP
+        }
+    };
     let scoped = if version >= 6 { 0b11 } else { 0 };
     let size = match version {
         1..=3 => 8,

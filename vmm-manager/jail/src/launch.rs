@@ -4,7 +4,8 @@
 //! parent                                                child
 //! paths opened, checked, handed over
 //! root, rules, filter made; nothing is anywhere yet
-//! clone ──────────────────────────────────────────────▶ cgroups, session, limits, signals
+//! clone ──────────────────────────────────────────────▶ a network that it is given
+//!   │                                                   cgroups, session, limits, signals
 //!   │                                                   root entered, the host's let go
 //!   │                                                   descriptors in order, the rest closed by exec
 //!   │                                                   user, capabilities, no new privileges
@@ -54,6 +55,8 @@ pub struct Launch<'a> {
     pub within: BorrowedFd<'a>,
     /// `None` for what is not shut in.
     pub jail: Option<&'a Jail>,
+    /// The network that it runs in, instead of an empty one; for a program with a user of its own.
+    pub network: Option<BorrowedFd<'a>>,
     /// Joined before its first instruction.
     pub cgroups: &'a [PathBuf],
     /// What it has, under which number. None of the originals may have one of the numbers.
@@ -78,7 +81,7 @@ impl Launch<'_> {
         let say = fcntl_dupfd_cloexec(say, ABOVE).map_err(|error| channel(error.into()))?;
         let birth = Birth::prepare(self)?;
         // SAFETY: `run` is made for the time behind a fork, and does not come back.
-        match unsafe { fork(birth.is_apart()) } {
+        match unsafe { fork(birth.apart()) } {
             Ok(Forked::Child) => birth.run(&hear, &say),
             Ok(Forked::Parent { pid, pidfd }) => {
                 drop(say);

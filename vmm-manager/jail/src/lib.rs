@@ -6,10 +6,10 @@
 //! | what | holds |
 //! |---|---|
 //! | user and group of its own, no others, no capability in any set, no new privileges | files and processes of anybody else |
-//! | namespaces: mounts, processes, network, IPC, host name | whatever is not given has no name: no host socket, no process, no interface |
+//! | namespaces: mounts, processes, network, IPC, host name | whatever is not given has no name: no host socket, no process, no interface; a program may be given the network of its machine ([`Launch::network`]) |
 //! | a read-only root with the named files and nothing else, each of them mounted for what it is for; no `/proc`, no `/sys` | the host's files, devices and settings |
-//! | Landlock on the objects themselves | the same where a mount or an owner should be wrong; no TCP, no abstract socket, no signal beyond the program |
-//! | a filter of system calls on every thread | the kernel's attack surface: no new process, no namespace, no sockets but local ones; see `filter` |
+//! | Landlock on the objects themselves | the same where a mount or an owner should be wrong; no TCP but a gateway's, no abstract socket, no signal beyond the program |
+//! | a filter of system calls on every thread | the kernel's attack surface: no new process, no namespace, no sockets but local ones and a gateway's; see `filter` |
 //! | limits and cgroups, no core dump | the host's memory, processes, disks |
 //! | a core of its own where cores have two threads | what the other thread leaves in caches |
 //!
@@ -40,6 +40,7 @@ mod landlock;
 mod launch;
 mod limits;
 mod mount;
+mod network;
 mod paths;
 mod root;
 mod spec;

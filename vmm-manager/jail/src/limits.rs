@@ -5,10 +5,12 @@ use rustix::{
     process::{Resource, Rlimit, getrlimit, setrlimit},
 };
 
-use crate::Jail;
+use crate::{Jail, Profile};
 
 /// Queues of devices, eventfds of each and those of the guest's processors: some hundreds.
 const FILES: u64 = 4096;
+/// Two for each of some thousand connections.
+const FILES_OF_GATEWAY: u64 = 16_384;
 
 /// Neither allocates nor locks. How many threads there may be is its cgroup's matter, where those of
 /// other programs count too.
@@ -17,7 +19,11 @@ pub(crate) fn set(jail: Option<&Jail>) -> io::Result<()> {
     limit(Resource::Core, 0)?;
     let Some(jail) = jail else { return Ok(()) };
     limit(Resource::Fsize, jail.file_bytes)?;
-    limit(Resource::Nofile, FILES)?;
+    let files = match jail.profile {
+        Profile::Gateway => FILES_OF_GATEWAY,
+        Profile::CloudHypervisor | Profile::Qemu | Profile::VhostDeviceVsock => FILES,
+    };
+    limit(Resource::Nofile, files)?;
     // A guest's memory is not locked: the host may swap it out, and its cgroup counts it.
     limit(Resource::Memlock, 0)
 }

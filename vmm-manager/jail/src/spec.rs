@@ -61,6 +61,8 @@ pub enum Access {
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
     CloudHypervisor,
+    /// `kiln-gateway`: the one with sockets of a network.
+    Gateway,
     Qemu,
     VhostDeviceVsock,
 }

@@ -27,7 +27,8 @@ pub use self::{
     files::{EXIT_FILE, LOCK_FILE, LOG_FILE, RECORD_FILE, SOCKET},
     identity::{ProcessIdentity, boot_id},
     order::{
-        DESCRIPTORS, Descriptor, InvalidOrder, MAX_ORDER_BYTES, Order, Program, RUN, Source, Stdout,
+        DESCRIPTORS, Descriptor, GIVEN, InvalidOrder, MAX_ORDER_BYTES, Order, Program, RUN, Source,
+        Stdout,
     },
     protocol::{
         Answer, Ask, Body, Child, Greeting, Hello, MAJOR, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES,

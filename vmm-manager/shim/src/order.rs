@@ -19,10 +19,14 @@ pub const MAX_ORDER_BYTES: usize = 1 << 20;
 /// The numbers under which programs are given descriptors: above those that the supervisor and the
 /// standard library use on the way to exec, below those that it keeps the originals under.
 pub const DESCRIPTORS: RangeInclusive<RawFd> = 100..=163;
+/// What a machine's network is made of, as the helper holds it and programs name it.
+pub const GIVEN: [&str; 7] =
+    ["tap", "dns-udp", "dns-tcp", "splice", "dns-udp6", "dns-tcp6", "splice6"];
 /// Where programs make their sockets, below the machine's directory.
 pub const RUN: &str = "run";
 const MAX_KEPT_BYTES: usize = 1 << 20;
 const MAX_PROGRAMS: usize = 8;
+const MAX_PARTING_MILLIS: u64 = 5_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,6 +70,13 @@ pub struct Program {
     /// How much of the end of its stderr is kept.
     pub stderr_bytes: usize,
     pub descriptors: Vec<Descriptor>,
+    /// It runs in the machine's network, which the helper gives, and not in an empty one.
+    #[serde(default)]
+    pub network: bool,
+    /// How long it has to end by itself when the machine ends: it is told by SIGTERM, and killed
+    /// when it is not done by then. With none, it is killed at once.
+    #[serde(default)]
+    pub parting_millis: u64,
     /// `None` for what needs none: a test's own program.
     pub jail: Option<Jail>,
 }
@@ -102,6 +113,8 @@ pub enum Source {
     /// keeps the end of what the program says, for the record of its exit. The machine is at its
     /// end when one of `ends` is among that: its programs are killed.
     Heard { say: String, keep_bytes: usize, ends: Vec<String> },
+    /// A part of the machine's network, of one program alone: one of [`GIVEN`].
+    Given { name: String },
 }
 
 /// What is wrong with an order.
@@ -127,6 +140,12 @@ pub enum InvalidOrder {
     Pair(String),
     #[error("{0} bytes are more than is ever kept")]
     Kept(usize),
+    #[error("{0} milliseconds are longer than a machine's end may take")]
+    Parting(u64),
+    #[error("{0} is no part of a machine's network")]
+    Given(String),
+    #[error("{0} is to be in the machine's network and has no jail with a user of its own")]
+    Network(String),
 }
 
 impl Order {
@@ -159,11 +178,18 @@ impl Order {
             plain(socket)?;
         }
         let mut pairs: HashMap<&str, usize> = HashMap::new();
-        let mut names = Vec::new();
+        let (mut names, mut taken) = (Vec::new(), Vec::new());
         let mut consoles = 0;
         for program in &self.programs {
             once(&mut names, &program.name)?;
             kept(program.stderr_bytes)?;
+            if program.parting_millis > MAX_PARTING_MILLIS {
+                return Err(InvalidOrder::Parting(program.parting_millis));
+            }
+            let has_user = program.jail.as_ref().is_some_and(|jail| jail.user.is_some());
+            if program.network && !has_user {
+                return Err(InvalidOrder::Network(program.name.clone()));
+            }
             if let Stdout::Serial { bytes } = program.stdout {
                 kept(bytes)?;
                 consoles += 1;
@@ -185,6 +211,10 @@ impl Order {
                             return Err(InvalidOrder::Name(String::new()));
                         }
                     }
+                    Source::Given { name } if GIVEN.contains(&name.as_str()) => {
+                        once(&mut taken, name)?;
+                    }
+                    Source::Given { name } => return Err(InvalidOrder::Given(name.clone())),
                 }
             }
         }

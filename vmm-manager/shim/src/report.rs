@@ -34,6 +34,10 @@ pub enum StartFailure {
     Silent { socket: String, stderr: String },
     #[error("{what} cannot be used")]
     Io { what: String, errno: i32 },
+    #[error(
+        "the machine has a network in its order and was given no {name}: only the helper, which makes networks, gives it"
+    )]
+    NotGiven { name: String },
     /// Another supervisor lives in the directory.
     #[error("the directory has a supervisor")]
     Taken,

@@ -5,6 +5,7 @@ mod client;
 mod clients;
 mod descriptors;
 mod detach;
+mod given;
 mod leash;
 mod machine;
 mod serve;
@@ -13,6 +14,7 @@ mod standing;
 mod start;
 
 use std::{
+    env,
     fs::File,
     io::{self, Read, Seek as _, Write as _},
     os::fd::{FromRawFd as _, RawFd},
@@ -20,8 +22,11 @@ use std::{
     time::Duration,
 };
 
-pub use self::standing::KEEPER;
-use self::{detach::Detached, leash::Leash, standing::Standing};
+use self::{detach::Detached, given::Given, leash::Leash, standing::Standing};
+pub use self::{
+    given::{GIVE, NAMESPACE},
+    standing::KEEPER,
+};
 use crate::{MAX_ORDER_BYTES, Order, Report, StartFailure, line};
 
 /// The descriptor on which the helper gives an order; a kilnd that starts supervisors itself says it
@@ -30,21 +35,21 @@ pub const ORDER: RawFd = 3;
 
 /// Of `main`: what the program does.
 pub fn main() -> ExitCode {
-    let (standing, order) = match ordered() {
+    let (standing, given, order) = match ordered() {
         Ok(ordered) => ordered,
         Err(failure) => return refuse(failure),
     };
     // The helper has opened the machine's directory and starts us in it: its name may lead elsewhere
     // by now.
     let directory = (standing == Standing::AsStarted).then_some(order.directory.as_path());
-    let Detached { leash, report } = match detach::detach(directory) {
+    let Detached { leash, report } = match detach::detach(directory, &given) {
         Ok(Some(detached)) => detached,
         // The starter's own child, whose end tells it nothing.
         Ok(None) => return ExitCode::SUCCESS,
         Err(error) => return refuse(failed("the supervisor's own session", &error)),
     };
     let mut leash = Leash::held(leash);
-    match start::start(&order, standing, &leash) {
+    match start::start(&order, standing, given, &leash) {
         Ok(started) => {
             let ready = Report::Ready { process: started.process(), children: started.children() };
             if rustix::io::write(&report, &line(&ready)).is_err() {
@@ -67,11 +72,15 @@ fn refuse(failure: StartFailure) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn ordered() -> Result<(Standing, Order), StartFailure> {
+fn ordered() -> Result<(Standing, Given, Order), StartFailure> {
     let invalid = |reason: &str| StartFailure::Order { reason: reason.to_owned() };
-    let standing = Standing::asked().ok_or_else(|| invalid("who is its keeper?"))?;
+    let mut arguments = env::args().skip(1);
+    let standing = Standing::asked(&mut arguments);
+    let standing = standing.ok_or_else(|| invalid("who is its keeper?"))?;
+    let given = Given::asked(&mut arguments).ok_or_else(|| invalid("what is it given?"))?;
+    let given = given.map_err(|error| failed("what it is given", &error))?;
     if standing == Standing::AsStarted {
-        return Ok((standing, read_order()?));
+        return Ok((standing, given, read_order()?));
     }
     let mut text = Vec::new();
     // SAFETY: whoever starts us so gives us this descriptor, and nothing else here refers to it.
@@ -82,7 +91,7 @@ fn ordered() -> Result<(Standing, Order), StartFailure> {
     let order = Order::parse(&text).map_err(|error| invalid(&error.to_string()))?;
     // What follows is done for the keeper, and with no more rights than the keeper has.
     standing.take().map_err(|error| failed("the keeper's user", &error))?;
-    Ok((standing, order))
+    Ok((standing, given, order))
 }
 
 fn read_order() -> Result<Order, StartFailure> {

@@ -28,6 +28,6 @@ impl From<InvalidField> for Status {
 
 impl From<Refusal> for InvalidField {
     fn from(refusal: Refusal) -> Self {
-        Self::new(refusal.field, &refusal)
+        Self::new(refusal.field(), &refusal)
     }
 }

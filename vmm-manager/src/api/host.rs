@@ -7,6 +7,7 @@ use tonic::{Request, Response, Status};
 
 use super::{caller::Caller, outgoing};
 use crate::{
+    network::{Networkless, Networks},
     scheduler::{Budget, Load, Scheduler},
     vmm::{JailState, VmmIdentity},
 };
@@ -18,6 +19,8 @@ pub struct HostApiParts {
     pub vmm: VmmIdentity,
     /// What a VM that is made now would have.
     pub jail: JailState,
+    /// Or why VMs have none.
+    pub networks: Result<Arc<Networks>, Networkless>,
     pub scheduler: Arc<Scheduler>,
 }
 
@@ -39,8 +42,12 @@ impl HostService for HostApi {
         request: Request<v1::GetHostRequest>,
     ) -> Result<Response<v1::GetHostResponse>, Status> {
         Caller::of(&request)?;
-        let HostApiParts { instance, vmm, jail, scheduler } = &self.parts;
+        let HostApiParts { instance, vmm, jail, networks, scheduler } = &self.parts;
         let VmmIdentity { name, version, accelerator } = vmm.clone();
+        let (network, no_network) = match networks {
+            Ok(networks) => (Some(outgoing::egress::network(&networks.state().await)), None),
+            Err(why) => (None, Some(why.to_string())),
+        };
         let Load { total, in_use, queued, running, draining, .. } = scheduler.load();
         Ok(Response::new(v1::GetHostResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -54,6 +61,8 @@ impl HostService for HostApi {
             running: u32::try_from(running).unwrap_or(u32::MAX),
             draining,
             jail: Some(outgoing::jail(jail)),
+            network,
+            no_network: no_network.unwrap_or_default(),
         }))
     }
 }

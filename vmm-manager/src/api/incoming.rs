@@ -1,6 +1,7 @@
 //! From the wire to the domain: everything is checked here and nowhere else.
 
 mod disk;
+mod egress;
 mod exec;
 mod key;
 mod live;
@@ -60,8 +61,17 @@ pub(super) fn job_id(at: &str, id: &str) -> Result<JobId, InvalidField> {
 
 pub(super) fn job_spec(spec: Option<v1::JobSpec>) -> Result<JobSpec, InvalidField> {
     let spec = spec.ok_or_else(|| InvalidField::new("spec", "is missing"))?;
-    let v1::JobSpec { cpus, memory_bytes, disk_bytes, timeout, attach, work, inputs, outputs } =
-        spec;
+    let v1::JobSpec {
+        cpus,
+        memory_bytes,
+        disk_bytes,
+        timeout,
+        attach,
+        work,
+        inputs,
+        outputs,
+        egress,
+    } = spec;
     let work = match work {
         Some(v1::job_spec::Work::Exec(exec)) => {
             if exec.stdin && !attach {
@@ -94,6 +104,7 @@ pub(super) fn job_spec(spec: Option<v1::JobSpec>) -> Result<JobSpec, InvalidFiel
         work,
         inputs: disk::inputs(inputs)?,
         outputs: disk::outputs(outputs)?,
+        egress: egress::egress(egress)?,
     })
 }
 

@@ -90,7 +90,7 @@ impl JobService for JobApi {
         let caller = Caller::of(&request)?;
         let id = incoming::job_id("id", &request.get_ref().id)?;
         let handle = self.find(&caller, &id).await?;
-        let job = Some(outgoing::job(&handle.snapshot()));
+        let job = Some(outgoing::job(&handle.look().await));
         Ok(Response::new(v1::GetJobResponse { job }))
     }
 
@@ -108,7 +108,7 @@ impl JobService for JobApi {
         jobs.truncate(size);
         let last = jobs.last().filter(|_| more);
         let next_page_token = last.map(|job| job.id.to_string()).unwrap_or_default();
-        let jobs = jobs.iter().map(outgoing::job).collect();
+        let jobs = jobs.iter().map(outgoing::listed_job).collect();
         Ok(Response::new(v1::ListJobsResponse { jobs, next_page_token }))
     }
 

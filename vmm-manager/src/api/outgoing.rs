@@ -1,5 +1,6 @@
 //! From the domain to the wire.
 
+pub(super) mod egress;
 mod spec;
 
 use std::time::SystemTime;
@@ -15,6 +16,11 @@ use crate::{
     stream::Stream,
     vmm::JailState,
 };
+
+/// Without its record of a network, which is long: pages are of many jobs.
+pub(super) fn listed_job(job: &Job) -> v1::Job {
+    v1::Job { egress: None, ..self::job(job) }
+}
 
 pub(super) fn job(job: &Job) -> v1::Job {
     let exit = job.exit();
@@ -33,6 +39,7 @@ pub(super) fn job(job: &Job) -> v1::Job {
         outputs,
         usage,
         idempotency_key,
+        egress,
     } = job;
     let (wire_state, phase, started_at, ended_at) = state_fields(state);
     let failure = match state {
@@ -62,6 +69,7 @@ pub(super) fn job(job: &Job) -> v1::Job {
         outputs: outputs.iter().map(output).collect(),
         usage: Some(self::usage(*usage)),
         idempotency_key: idempotency_key.clone().unwrap_or_default(),
+        egress: egress.as_deref().map(egress::record),
         waits_for: place.map(|place| waits_for(place.waits_for).to_owned()).unwrap_or_default(),
     }
 }

@@ -40,7 +40,7 @@ fn soon(mut status: Status) -> Status {
 
 pub(super) fn refused(refused: Refused) -> Status {
     match refused {
-        Refused::TooLarge(refusal) => InvalidField::from(refusal).into(),
+        Refused::NotAdmitted(refusal) => InvalidField::from(refusal).into(),
         Refused::QueueFull(_) => soon(Status::resource_exhausted(words(&refused))),
         Refused::Draining => soon(Status::unavailable(words(&refused))),
         Refused::NotStored(error) => submit(&error),

@@ -3,6 +3,7 @@
 
 mod agent;
 mod attach;
+mod egress;
 mod exec;
 mod jobs;
 mod malformed;

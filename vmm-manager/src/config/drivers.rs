@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{AcceleratorChoice, ConfigError, Flags, VmmChoice};
-use crate::vmm::ShimConfig;
+use crate::vmm::{ShimConfig, gateway};
 
 /// Which VMM and accelerator are asked for, and the programs of all drivers.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct DriverConfig {
     pub qemu: PathBuf,
     pub vhost_device_vsock: PathBuf,
     pub shim: ShimConfig,
+    /// Of the networks of machines; beside this program.
+    pub gateway: PathBuf,
 }
 
 impl DriverConfig {
@@ -34,6 +36,8 @@ impl DriverConfig {
             None => ShimConfig::beside_this_program()
                 .map_err(|source| ConfigError::OwnProgram { source })?,
         };
+        let gateway =
+            gateway::beside_this_program().map_err(|source| ConfigError::OwnProgram { source })?;
         Ok(Self {
             vmm,
             accelerator,
@@ -42,6 +46,7 @@ impl DriverConfig {
             qemu,
             vhost_device_vsock,
             shim,
+            gateway,
         })
     }
 

@@ -4,6 +4,8 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Parser, ValueEnum};
 
+use super::{NetworkFlags, egress::EgressFlags};
+
 /// Runs jobs of tenants that nobody trusts, each in a microVM of its own.
 ///
 /// kilnd is started as root and goes on as a user without privileges; what needs some, a small helper
@@ -23,7 +25,8 @@ pub struct Flags {
     #[arg(long, env = "KILN_USER", value_name = "USER", default_value = "kiln")]
     pub user: String,
 
-    /// The first of 65536 user ids that are nobody's: each VM runs as one of them.
+    /// The first of 131072 user ids that are nobody's: each VM runs as one of them, and so does
+    /// each VM's gateway.
     #[arg(long, env = "KILN_UID_BASE", value_name = "UID", default_value_t = 1_900_000_000)]
     pub uid_base: u32,
 
@@ -102,6 +105,9 @@ pub struct Flags {
     #[arg(long, env = "KILN_MAX_QUEUED", value_name = "N", default_value_t = 10_000)]
     pub max_queued: usize,
 
+    #[command(flatten)]
+    pub egress: EgressFlags,
+
     /// How much of a job's log is kept, in MiB: half of it the head, the rest the tail.
     #[arg(long, env = "KILN_LOG_QUOTA", value_name = "MIB", default_value_t = 32)]
     pub log_quota: u64,
@@ -132,6 +138,9 @@ pub struct Flags {
     /// quarter of the disk budget].
     #[arg(long, env = "KILN_KEEP_OUTPUTS", value_name = "MIB")]
     pub keep_outputs: Option<u64>,
+
+    #[command(flatten)]
+    pub network: NetworkFlags,
 
     /// How long kilnd waits for running jobs when it is told to stop by SIGTERM, in seconds. What
     /// runs on then is taken up by the next kilnd of this home. SIGINT ends them instead.

@@ -3,7 +3,8 @@
 use std::{fs, io, num::NonZero, path::PathBuf, thread::available_parallelism, time::Duration};
 
 use super::{
-    DriverConfig,
+    DriverConfig, InvalidNetwork, NetworkConfig,
+    egress::{EgressConfig, InvalidEgress},
     flags::{Flags, LimitFlag, LimitedPhase},
 };
 use crate::{
@@ -24,10 +25,14 @@ pub struct Config {
     pub guest_image: PathBuf,
     pub drivers: DriverConfig,
     pub pool: PathBuf,
+    /// `None`: no guest has one.
+    pub network: Option<NetworkConfig>,
     /// What one VM can have at most: the host's.
     pub host_cpus: u32,
     pub budget: BudgetConfig,
     pub max_queued: usize,
+    /// Of guests that have a network.
+    pub egress: EgressConfig,
     pub log_quota: LogQuota,
     pub limits: PhaseLimits,
     pub retention: RetentionConfig,
@@ -74,6 +79,10 @@ pub enum ConfigError {
     NoGuestImage,
     #[error("--uid-base cannot be used")]
     UidBase(#[from] UserError),
+    #[error("guests cannot have such a network")]
+    Network(#[from] InvalidNetwork),
+    #[error(transparent)]
+    Egress(#[from] InvalidEgress),
     #[error("{flag} must be at least {least}")]
     TooSmall { flag: &'static str, least: u64 },
     #[error("{flag} {asked} is more than the host's {available}")]
@@ -133,12 +142,14 @@ impl Config {
             cpus: _,
             disk,
             max_queued,
+            egress,
             log_quota,
             limits,
             keep_jobs,
             keep_days,
             keep_outputs_days,
             keep_outputs,
+            network,
             drain_limit,
         } = flags;
         Ok(Self {
@@ -149,6 +160,7 @@ impl Config {
             guest_image: guest_image.ok_or(ConfigError::NoGuestImage)?,
             drivers,
             pool,
+            network: NetworkConfig::resolve(network)?,
             host_cpus,
             budget: BudgetConfig {
                 vms,
@@ -157,6 +169,7 @@ impl Config {
                 disk_bytes: disk.map(|mebibytes| mebibytes << 20),
             },
             max_queued,
+            egress: EgressConfig::resolve(egress)?,
             log_quota: LogQuota::of(log_quota << 20),
             limits: limits.into_iter().fold(PhaseLimits::default(), with_limit),
             retention: RetentionConfig {

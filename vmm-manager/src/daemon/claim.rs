@@ -41,6 +41,8 @@ use crate::{
 
 /// Beside kilnd: they are installed together.
 const HELPER: &str = "kiln-helper";
+/// Beside the pool: the daemons of a host share both.
+const NETWORKS: &str = "net";
 const ROOT: u32 = 0;
 
 /// The ground on which a daemon runs, taken before its first thread.
@@ -116,7 +118,8 @@ fn policy(
     let first = config.vm_users.of(slot.index() * NUMBERS).id;
     let last = config.vm_users.of(slot.index() * NUMBERS + NUMBERS - 1).id;
     let probe = config.vm_users.of_probe().id;
-    let DriverConfig { cloud_hypervisor, qemu, vhost_device_vsock, shim, .. } = &config.drivers;
+    let DriverConfig { cloud_hypervisor, qemu, vhost_device_vsock, shim, gateway, .. } =
+        &config.drivers;
     let programs = [cloud_hypervisor, qemu, vhost_device_vsock];
     Ok(Policy {
         instance: home.instance().to_owned(),
@@ -126,9 +129,15 @@ fn policy(
         shim: absolute(&shim.program)?,
         // One that is not there is the driver's to complain of.
         programs: programs.into_iter().filter_map(|program| found(program)).collect(),
+        gateway: gateway.is_file().then(|| gateway.clone()),
         unjailed,
         readable: vec![absolute(&config.guest_image)?],
         socket: config.socket.clone(),
+        networks: absolute(&config.pool)?.with_file_name(NETWORKS),
+        network: config
+            .network
+            .as_ref()
+            .map(|network| network.of_home(home.instance(), config.egress.ceiling.reach())),
     })
 }
 

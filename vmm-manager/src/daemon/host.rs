@@ -9,6 +9,7 @@ use crate::{
     home::Home,
     host::{cgroup::Cgroups, gives_users},
     lifecycle::Host,
+    network::Networks,
     output::Outputs,
     pool::{Numbers, Slot},
     scheduler::Budget,
@@ -35,6 +36,7 @@ pub(super) fn take(
     image: GuestImage,
     slot: Slot,
     vmm: Box<dyn Vmm>,
+    networks: Option<Arc<Networks>>,
     alive: &[Arc<JobHandle>],
 ) -> Result<(Arc<Host>, Budget), HostError> {
     let total = budget(&home, config.budget).map_err(HostError::Free)?;
@@ -64,6 +66,7 @@ pub(super) fn take(
         cgroups,
         numbers,
         vm_users: gives_users().then_some(config.vm_users),
+        networks,
         log_quota: config.log_quota,
         limits: config.limits,
     };

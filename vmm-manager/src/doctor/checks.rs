@@ -48,7 +48,7 @@ pub(super) fn blocking(patient: &Patient) -> Vec<Check> {
     checks.push(userfaultfd::check());
     checks.extend(disk::checks(&patient.flags));
     checks.push(reflink::check(&patient.flags));
-    checks.extend(network::checks(patient.is_root));
+    checks.extend(network::checks(patient));
     checks.extend(time::checks());
     checks
 }

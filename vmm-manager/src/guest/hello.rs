@@ -8,7 +8,7 @@ use std::{
 use kiln_proto::agent::{PROTOCOL_VERSION, v1};
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::{GuestError, text};
+use super::{GuestError, GuestNetwork, text};
 
 /// As much as the kernel's generator holds.
 const ENTROPY_BYTES: usize = 64;
@@ -25,15 +25,18 @@ pub struct Hello {
     ///
     /// [`AgentCode::PermissionDenied`]: super::AgentCode::PermissionDenied
     pub secret: [u8; SECRET_BYTES],
+    /// Without one the guest has its loopback alone. What the first hello says counts.
+    pub network: Option<GuestNetwork>,
     pub limit: Duration,
 }
 
 impl fmt::Debug for Hello {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { hostname, secret: _never_shown, limit } = self;
+        let Self { hostname, secret: _never_shown, network, limit } = self;
         formatter
             .debug_struct("Hello")
             .field("hostname", hostname)
+            .field("network", network)
             .field("limit", limit)
             .finish_non_exhaustive()
     }
@@ -61,7 +64,7 @@ pub struct BootStep {
 
 impl Hello {
     pub(super) fn request(self) -> Result<v1::HelloRequest, GuestError> {
-        let Self { hostname, secret, limit: _kept_by_the_host } = self;
+        let Self { hostname, secret, network, limit: _kept_by_the_host } = self;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(v1::HelloRequest {
             protocol_version: PROTOCOL_VERSION,
@@ -72,6 +75,7 @@ impl Hello {
                 .into(),
             hostname,
             secret: secret.to_vec().into(),
+            network: network.map(v1::Network::from),
         })
     }
 }

@@ -26,7 +26,7 @@ const SECRET: [u8; 32] = [7; 32];
 const SHORT: Duration = Duration::from_millis(50);
 
 fn hello() -> Hello {
-    Hello { hostname: "guest".into(), secret: SECRET, limit: PATIENCE }
+    Hello { hostname: "guest".into(), secret: SECRET, network: None, limit: PATIENCE }
 }
 
 fn command() -> Command {

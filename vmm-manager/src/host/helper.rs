@@ -57,6 +57,8 @@ pub(crate) fn start(program: &Path, policy: &Policy) -> Result<(), HelperError> 
         // Seen in process lists alone.
         .arg(&policy.home)
         .env_clear()
+        // Where it finds nft, whoever started us.
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::null());

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use kiln_net::record::EgressRecord;
+
 use super::{ExitStatus, JobId, JobSpec, Outcome, Owner, Step};
 use crate::{log::LogSummary, vmm::JailState};
 
@@ -28,6 +30,8 @@ pub struct Job {
     pub outputs: Vec<OutputRecord>,
     pub usage: Usage,
     pub idempotency_key: Option<String>,
+    /// `None` before its VM is gone, and where it had no network.
+    pub egress: Option<Arc<EgressRecord>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,11 +137,21 @@ impl Job {
             outputs: Vec::new(),
             usage: Usage::default(),
             idempotency_key: None,
+            egress: None,
         }
     }
 
     pub fn has_ended(&self) -> bool {
         matches!(self.state, State::Ended { .. })
+    }
+
+    /// Of its attempt that runs, or was the last.
+    pub fn started_at(&self) -> Option<SystemTime> {
+        match &self.state {
+            State::Queued => None,
+            State::Running { started_at, .. } => Some(*started_at),
+            State::Ended { started_at, .. } => *started_at,
+        }
     }
 
     pub fn ended_at(&self) -> Option<SystemTime> {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use kiln_net::policy::Policy;
+
 use super::SourceId;
 
 /// Whose a job is.
@@ -26,6 +28,8 @@ pub struct JobSpec {
     pub inputs: Vec<InputDisk>,
     /// Packed after work that succeeded; each name once.
     pub outputs: Vec<OutputDisk>,
+    /// What the guest may reach.
+    pub egress: Policy,
 }
 
 /// What a disk of bytes stands for in the guest.

@@ -8,7 +8,7 @@
 //!                                     work already, so it is never begun again
 //! ```
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::timeout;
 
@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     job::{Failure, FailureClass},
+    network::left_behind,
     reconcile,
     scheduler::Turn,
     store::{CancelReason, JobHandle},
@@ -50,6 +51,10 @@ pub(super) async fn adopt(host: &Host, job: &JobHandle) -> Turn {
     match rejoin(host, job).await {
         Ok(greeted) => work::run(host, job, greeted).await,
         Err(interrupted) => {
+            let since = job.snapshot().started_at().unwrap_or(SystemTime::UNIX_EPOCH);
+            if let Some(egress) = left_behind(&host.home.vm_directory(job.id()), since) {
+                job.record_egress(egress).detach();
+            }
             clear(host, job).await;
             work::close_log(host, job).await;
             if job.snapshot().outputs.is_empty() {
@@ -68,10 +73,15 @@ pub(super) async fn adopt(host: &Host, job: &JobHandle) -> Turn {
 async fn rejoin(host: &Host, job: &JobHandle) -> Result<Greeted, Interrupted> {
     let directory = host.home.vm_directory(job.id());
     let machine = host.vmm.adopt(&directory, host.home.instance()).await.map_err(lost)?;
-    let Some(taken) = Taken::again(host, job) else {
+    let Some(mut taken) = Taken::again(host, job) else {
         machine.kill().await;
         return Err(failure("number", "its number is another machine's by now").into());
     };
+    if let Err(error) = taken.network_again(host, job, machine.as_ref()).await {
+        machine.kill().await;
+        let words = format!("its network could not be taken up: {}", error.in_words());
+        return Err(failure("network", &words).into());
+    }
     let created = Created { taken, machine };
     created.rejoin(host, job).await?.greet(host, job).await
 }

@@ -1,5 +1,9 @@
 //! A job with a machine that has not run an instruction, and one whose agent has answered the call.
 
+use std::sync::Arc;
+
+use kiln_net::record::EgressRecord;
+
 use super::{
     Host,
     end::guest_failure,
@@ -72,6 +76,11 @@ impl Created {
         let Self { taken, machine } = self;
         machine.kill().await;
         at(Point::VmGone);
+        if let Some(egress) = taken.egress() {
+            // Nothing more can happen on it now.
+            job.set_egress(None);
+            record_egress(job, &egress.look().await);
+        }
         let seen = taken.cgroup().map(Cgroup::usage).unwrap_or_default();
         job.record_usage(Usage {
             vm_memory_peak_bytes: seen.memory_peak_bytes,
@@ -83,12 +92,24 @@ impl Created {
     }
 }
 
+/// Where it says anything that the job's record does not say yet.
+pub(super) fn record_egress(job: &JobHandle, egress: &Arc<EgressRecord>) {
+    if job.snapshot().egress.as_ref() != Some(egress) {
+        job.record_egress(EgressRecord::clone(egress)).detach();
+    }
+}
+
 impl Booted {
     pub(super) async fn greet(self, host: &Host, job: &JobHandle) -> Result<Greeted, Interrupted> {
         let Self { leases, connection } = self;
         let hello = Hello {
             hostname: job.id().hostname(),
             secret: job.recovery().guest_secret.reveal(),
+            network: leases
+                .taken
+                .egress()
+                .and(host.networks.as_ref())
+                .map(|networks| networks.link().into()),
             limit: host.limits.hello,
         };
         let greet = async {

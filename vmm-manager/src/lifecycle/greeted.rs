@@ -1,7 +1,9 @@
 //! A job with a guest that is ready to work.
 
+use std::sync::Arc;
+
 use super::created::Created;
-use crate::{disk::Disks, guest::Guest, store::JobHandle, vmm::Machine};
+use crate::{disk::Disks, guest::Guest, network::EgressView, store::JobHandle, vmm::Machine};
 
 #[derive(Debug)]
 pub(super) struct Greeted {
@@ -12,6 +14,10 @@ pub(super) struct Greeted {
 impl Greeted {
     pub(super) fn machine(&self) -> &dyn Machine {
         self.leases.machine.as_ref()
+    }
+
+    pub(super) fn egress(&self) -> Option<&Arc<EgressView>> {
+        self.leases.taken.egress()
     }
 
     pub(super) fn disks(&self) -> &Disks {
@@ -28,6 +34,7 @@ impl Greeted {
     /// Lets go of a VM that runs on for the next daemon.
     pub(super) fn leave(self, job: &JobHandle) {
         job.set_guest(None);
+        job.set_egress(None);
         let Self { leases: Created { taken: _its_own_still, machine }, guest: _ } = self;
         machine.leave();
     }

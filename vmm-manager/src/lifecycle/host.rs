@@ -1,5 +1,7 @@
 //! What every job of this daemon runs with.
 
+use std::sync::Arc;
+
 use kiln_images::GuestImage;
 
 use super::limits::PhaseLimits;
@@ -7,6 +9,7 @@ use crate::{
     home::Home,
     host::{VmUsers, cgroup::Cgroups},
     log::LogQuota,
+    network::Networks,
     output::Outputs,
     pool::Numbers,
     source::Sources,
@@ -23,6 +26,8 @@ pub struct Host {
     pub numbers: Numbers,
     /// Those of VMs; `None` where kilnd may give them none.
     pub vm_users: Option<VmUsers>,
+    /// `None` where machines have none.
+    pub networks: Option<Arc<Networks>>,
     pub sources: Sources,
     pub outputs: Outputs,
     pub log_quota: LogQuota,

@@ -1,6 +1,10 @@
 //! A job with a place of its own on the host, and no machine in it.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tokio::{task::spawn_blocking, time::timeout};
 
@@ -14,13 +18,17 @@ use super::{
 use crate::{
     disk::Disks,
     fault::{Point, at},
-    host::cgroup::{Cgroup, CgroupLimits},
+    host::{
+        cgroup::{Cgroup, CgroupLimits},
+        network::NetworkError,
+    },
     job::{Failure, FailureClass, InputDisk, MachineRecord},
     machine::{self, Parts},
+    network::{EgressView, NetworkLease},
     pool::Number,
     source::SourceHold,
     store::{JobHandle, LeaseKind},
-    vmm::{self, Machine},
+    vmm::{self, Machine, MachineNetwork},
 };
 
 /// For the kernel to be done with a machine's processes, which are dead already.
@@ -37,6 +45,8 @@ pub(super) struct Taken {
     instance: String,
     /// Named by the home's instance and the job's id.
     cgroup: Option<Cgroup>,
+    /// Named by the job's id.
+    network: Option<NetworkLease>,
     /// In the directory.
     disks: Disks,
     /// In the order of the job's inputs; they stay while the machine may read them.
@@ -51,6 +61,9 @@ impl Taken {
         job.lease_number(number.value()).detach();
         let cgroup = job.take_lease(LeaseKind::Cgroup, job.id().as_str());
         cgroup.detach();
+        if host.networks.is_some() {
+            job.take_lease(LeaseKind::Network, job.id().as_str()).detach();
+        }
         let directory = job.take_lease(LeaseKind::Directory, path.to_string_lossy());
         let nothing_taken = || give_leases_back(job, path.to_string_lossy().into_owned());
         durable(directory, &host.limits).await.inspect_err(|_| nothing_taken())?;
@@ -61,8 +74,15 @@ impl Taken {
             .map_err(|error| failed("disks", &error))?;
         at(Point::Directory);
         let instance = host.home.instance().to_owned();
-        let mut taken =
-            Self { number, directory, instance, cgroup: None, disks, sources: Vec::new() };
+        let mut taken = Self {
+            number,
+            directory,
+            instance,
+            cgroup: None,
+            network: None,
+            disks,
+            sources: Vec::new(),
+        };
         match taken.fill(host, job).await {
             Ok(()) => Ok(taken),
             Err(failure) => {
@@ -82,7 +102,34 @@ impl Taken {
         let directory = VmDirectory::again(path);
         // They are in the guest already.
         let instance = host.home.instance().to_owned();
-        Some(Self { number, directory, instance, cgroup, disks, sources: Vec::new() })
+        Some(Self {
+            number,
+            directory,
+            instance,
+            cgroup,
+            network: None,
+            disks,
+            sources: Vec::new(),
+        })
+    }
+
+    /// The network that `machine` was started with, which an earlier kilnd took.
+    pub(super) async fn network_again(
+        &mut self,
+        host: &Host,
+        job: &JobHandle,
+        machine: &dyn Machine,
+    ) -> Result<(), NetworkError> {
+        let Some(gateway) = machine.gateway() else { return Ok(()) };
+        let networks = host.networks.as_ref().ok_or_else(|| NetworkError::Unavailable {
+            reason: "it has none any more".to_owned(),
+        })?;
+        let (name, path) = (job.id().as_str(), self.directory.path());
+        let since = job.snapshot().started_at().unwrap_or(SystemTime::UNIX_EPOCH);
+        let mut network = networks.again(name, path, &job.spec().egress, since, gateway).await?;
+        network.serve();
+        self.network = Some(network);
+        Ok(())
     }
 
     async fn fill(&mut self, host: &Host, job: &JobHandle) -> Result<(), Failure> {
@@ -93,6 +140,11 @@ impl Taken {
             self.cgroup = Some(cgroup.map_err(|error| failed("cgroup", &error))?);
         }
         at(Point::Cgroup);
+        if let Some(networks) = &host.networks {
+            // Made while the disks are, and waited for before there is a VMM.
+            let (name, path) = (job.id().as_str(), self.directory.path());
+            self.network = Some(NetworkLease::begin(networks, name, path, &job.spec().egress));
+        }
         for input in &job.spec().inputs {
             let hold = host.sources.hold(&job.owner().tenant, &input.source);
             self.sources.push(hold.ok_or_else(|| no_source(input))?);
@@ -105,17 +157,30 @@ impl Taken {
     }
 
     /// Starts the VMM while the scratch disk gets its file system: nothing reads it before the
-    /// guest does.
-    pub(super) async fn create(self, host: &Host, job: &JobHandle) -> Result<Created, Interrupted> {
+    /// guest does. The network is there, and shut, before the VMM is.
+    pub(super) async fn create(
+        mut self,
+        host: &Host,
+        job: &JobHandle,
+    ) -> Result<Created, Interrupted> {
+        let mut network = self.network.take();
         let both = async {
             let sources: Vec<_> =
                 self.sources.iter().map(|hold| hold.source().disk.clone()).collect();
-            let spec = machine::spec(&host.image, self.parts(host, job, &sources));
             let format = async {
                 let formatted = self.disks.format_scratch().await;
                 formatted.map_err(|error| Failure::infrastructure("disks", &error))
             };
             let create = async {
+                let network = match &mut network {
+                    Some(network) => {
+                        let made = network.made(self.number.value()).await;
+                        Some(made.map_err(|error| Failure::infrastructure("network", &error))?)
+                    }
+                    None => None,
+                };
+                at(Point::Network);
+                let spec = machine::spec(&host.image, self.parts(host, job, &sources, network));
                 match timeout(host.limits.create, host.vmm.create(spec)).await {
                     Ok(Ok(machine)) => Ok(machine),
                     Ok(Err(error)) => Err(Failure::infrastructure("vmm", &error)),
@@ -124,8 +189,14 @@ impl Taken {
             };
             tokio::try_join!(create, format).map(|(machine, ())| machine)
         };
-        match unless_cancelled(job.cancellation(), both).await {
+        let created = unless_cancelled(job.cancellation(), both).await;
+        self.network = network;
+        match created {
             Ok(machine) => {
+                if let Some(network) = &mut self.network {
+                    // From before the guest's first instruction.
+                    network.serve();
+                }
                 job.record_machine(record(host, machine.as_ref())).detach();
                 Ok(Created { taken: self, machine })
             }
@@ -141,6 +212,7 @@ impl Taken {
         host: &'a Host,
         job: &'a JobHandle,
         sources: &'a [PathBuf],
+        network: Option<MachineNetwork>,
     ) -> Parts<'a> {
         Parts {
             name: job.id().as_str(),
@@ -153,6 +225,7 @@ impl Taken {
             memory_bytes: job.spec().machine_memory_bytes(),
             disks: &self.disks,
             sources,
+            network,
         }
     }
 
@@ -164,6 +237,11 @@ impl Taken {
         &self.disks
     }
 
+    /// What happens on its network, where it has one.
+    pub(super) fn egress(&self) -> Option<&Arc<EgressView>> {
+        self.network.as_ref().map(NetworkLease::view)
+    }
+
     pub(super) fn cgroup(&self) -> Option<&Cgroup> {
         self.cgroup.as_ref()
     }
@@ -171,7 +249,11 @@ impl Taken {
     /// Its machine is gone, or never was.
     pub(super) async fn release(self, job: &JobHandle) {
         self.end_what_is_left().await;
-        let Self { number, directory, cgroup, .. } = self;
+        let Self { number, directory, cgroup, network, .. } = self;
+        if let Some(network) = network {
+            network.release().await;
+        }
+        at(Point::NetworkGone);
         if let Some(cgroup) = cgroup
             && let Err(error) = cgroup.remove(CGROUP_LIMIT).await
         {
@@ -198,8 +280,9 @@ impl Taken {
     }
 }
 
-/// Of the directory at `path` and the cgroup, which are gone.
+/// Of the directory at `path`, the network and the cgroup, which are gone.
 pub(super) fn give_leases_back(job: &JobHandle, path: String) {
+    job.release_lease(LeaseKind::Network, job.id().as_str()).detach();
     job.release_lease(LeaseKind::Cgroup, job.id().as_str()).detach();
     job.release_lease(LeaseKind::Directory, path).detach();
 }

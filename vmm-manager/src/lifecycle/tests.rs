@@ -3,6 +3,7 @@
 
 mod agent;
 mod fake;
+mod network;
 mod restart;
 
 use std::{
@@ -25,6 +26,7 @@ use crate::{
     home::Home,
     job::{Exec, ExitStatus, FailureClass, Job, JobSpec, Outcome, Owner, State, Step, Work},
     log::{ATTACH_WINDOW, LogEvent, LogQuota},
+    network::Networks,
     output::Outputs,
     pool::{Numbers, Slot},
     scheduler::{Runner as _, Turn},
@@ -42,10 +44,15 @@ struct Bench {
     directory: TempDir,
 }
 
+/// On a host without networks.
 fn bench(fault: Fault, script: Script) -> Bench {
+    bench_with(fault, script, None)
+}
+
+fn bench_with(fault: Fault, script: Script, networks: Option<Arc<Networks>>) -> Bench {
     let directory = tempfile::tempdir().unwrap();
     let rack = Arc::new(Rack::default());
-    let (host, store, alive) = start_daemon(directory.path(), fault, script, &rack);
+    let (host, store, alive) = start_daemon(directory.path(), fault, script, &rack, networks);
     assert!(alive.is_empty());
     Bench { host, store, rack, directory }
 }
@@ -56,6 +63,7 @@ fn start_daemon(
     fault: Fault,
     script: Script,
     rack: &Arc<Rack>,
+    networks: Option<Arc<Networks>>,
 ) -> (Arc<Host>, Arc<Store>, Vec<Arc<JobHandle>>) {
     let file = |name: &str| ImageFile {
         path: directory.join(name),
@@ -97,6 +105,7 @@ fn start_daemon(
         cgroups: None,
         numbers,
         vm_users: None,
+        networks,
         log_quota: LogQuota::default(),
         limits,
     };
@@ -121,6 +130,7 @@ async fn job(bench: &Bench, change: impl FnOnce(&mut JobSpec)) -> Arc<JobHandle>
         work: Work::Exec(exec),
         inputs: Vec::new(),
         outputs: Vec::new(),
+        egress: kiln_net::policy::Policy::None,
     };
     change(&mut spec);
     let owner = Owner { tenant: "local".to_owned(), project: "default".to_owned() };

@@ -12,7 +12,10 @@
 
 mod command;
 mod control;
+mod egress;
 mod output;
+
+use std::time::SystemTime;
 
 use tokio::time::{sleep, timeout};
 
@@ -42,9 +45,13 @@ pub(super) async fn run(host: &Host, job: &JobHandle, greeted: Greeted) -> Turn 
         Ok((mut log, readers)) => {
             job.set_log(readers.clone());
             job.set_guest(Some(greeted.guest.clone()));
+            job.set_egress(greeted.egress().cloned());
             let outcome = watched(host, job, &greeted, &mut log, &readers).await;
+            let ended_at = SystemTime::now();
             // Followers come to the end of a log before they hear of the job's.
-            match log.seal().await {
+            let (sealed, record) = tokio::join!(log.seal(), egress::record(job, &greeted));
+            let outcome = egress::judged(outcome, record.as_deref(), &readers, ended_at).await;
+            match sealed {
                 Ok(()) => outcome,
                 Err(error) => unsealed(outcome, &error),
             }

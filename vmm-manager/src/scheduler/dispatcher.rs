@@ -13,7 +13,7 @@ use super::{
     turn::{self, Ending, Kind},
 };
 use crate::{
-    admission::admit,
+    admission::{Network, Refusal, admit, admit_egress},
     job::{Failure, FailureClass, JobId, Outcome, State},
     store::{CancelReason, JobHandle},
 };
@@ -37,6 +37,7 @@ pub(super) enum Event {
 pub(super) struct Dispatcher {
     runner: Arc<dyn Runner>,
     queue: Queue,
+    network: Arc<Network>,
     seats: Seats,
     waiting: HashMap<JobId, (Arc<JobHandle>, Seat)>,
     running: HashMap<JobId, Arc<JobHandle>>,
@@ -57,6 +58,7 @@ impl Dispatcher {
     pub(super) fn new(
         runner: Arc<dyn Runner>,
         total: Budget,
+        network: Arc<Network>,
         seats: Seats,
         events: mpsc::UnboundedSender<Event>,
         recovered: Vec<Arc<JobHandle>>,
@@ -73,6 +75,7 @@ impl Dispatcher {
         let mut dispatcher = Self {
             runner,
             queue: Queue::new(total),
+            network,
             seats,
             waiting: HashMap::new(),
             running: HashMap::new(),
@@ -173,19 +176,24 @@ impl Dispatcher {
         }
     }
 
-    /// A job that was admitted once, perhaps by a daemon with a larger budget: one that does not fit
-    /// any more would hold up all others.
+    /// A job that was admitted once, perhaps by a daemon with a larger budget or a higher ceiling: one
+    /// that does not fit any more would hold up all others.
     fn enter_again(&mut self, job: Arc<JobHandle>) {
-        match admit(job.spec(), self.queue.total()) {
+        let fits = admit(job.spec(), self.queue.total())
+            .and_then(|()| admit_egress(&job.spec().egress, &self.network));
+        match fits {
             Ok(()) => {
                 let seat = self.seats.take_by_right();
                 self.enter(job, seat);
             }
             Err(refusal) => {
-                let message = format!("{} {refusal}", refusal.field);
-                let failure = Failure::new(FailureClass::Infrastructure, message)
-                    .with("step", "queue")
-                    .with("limit", refusal.limit);
+                let message = format!("{} {refusal}", refusal.field());
+                let failure =
+                    Failure::new(FailureClass::Infrastructure, message).with("step", "queue");
+                let failure = match refusal {
+                    Refusal::TooMuch { limit, .. } => failure.with("limit", limit),
+                    Refusal::Egress(_) | Refusal::NoNetwork { .. } => failure,
+                };
                 end_in_queue(job, failure.into());
             }
         }

@@ -4,12 +4,14 @@ mod fake;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use kiln_net::policy::Ceiling;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
 use self::fake::{FakeRunner, Order};
 use super::*;
 use crate::{
+    admission::Network,
     job::{FailureClass, Job, Outcome, State},
     store::samples::{owner, spec},
 };
@@ -29,12 +31,23 @@ fn bench(order: Order, max_queued: usize) -> Bench {
 }
 
 fn reopened(directory: Arc<TempDir>, order: Order, max_queued: usize, total: Budget) -> Bench {
+    reopened_with(directory, order, max_queued, total, Network::Absent)
+}
+
+fn reopened_with(
+    directory: Arc<TempDir>,
+    order: Order,
+    max_queued: usize,
+    total: Budget,
+    network: Network,
+) -> Bench {
     let (store, recovered) = Store::open(&directory.path().join("store")).unwrap();
     let runner = Arc::new(FakeRunner::new(order));
     let scheduler = Scheduler::start(
         Arc::clone(&runner) as Arc<dyn Runner>,
         Arc::clone(&store),
         total,
+        network,
         max_queued,
         recovered,
     );
@@ -112,7 +125,10 @@ async fn a_full_queue_refuses_but_knows_its_own() {
     let mut large = spec("x");
     large.cpus = 3;
     let refused = bench.scheduler.submit(owner("a"), large, None).await.unwrap_err();
-    assert!(matches!(&refused, Refused::TooLarge(why) if why.field == "spec.cpus"), "{refused}");
+    assert!(
+        matches!(&refused, Refused::NotAdmitted(why) if why.field() == "spec.cpus"),
+        "{refused}"
+    );
     bench.scheduler.drain();
     bench.load(|load| load.draining).await;
     assert!(matches!(submit("5").await, Err(Refused::Draining)));
@@ -252,4 +268,25 @@ async fn a_shutdown_ends_what_runs_and_keeps_what_waits() {
     timeout(PATIENCE, bench.runner.until(|runner| runner.began().len() == 2)).await.unwrap();
     timeout(PATIENCE, bench.scheduler.shut_down()).await.unwrap();
     assert!(jobs[0].is_released() && jobs[1].is_released() && jobs[2].is_queued());
+}
+
+#[tokio::test]
+async fn a_job_that_waited_above_a_ceiling_that_was_lowered_fails_and_says_so() {
+    let up_to = |widest: &str| {
+        Network::UpTo(Ceiling { widest: widest.parse().unwrap(), endpoints: Vec::new() })
+    };
+    let directory = Arc::new(tempfile::tempdir().unwrap());
+    let bench = reopened_with(directory, Order::Hold, 10, TOTAL, up_to("internet"));
+    let asking = || JobSpec { egress: "allow=one.test".parse().unwrap(), ..spec("x") };
+    let submit = || bench.scheduler.submit(owner("a"), asking(), None);
+    submit().await.unwrap();
+    submit().await.unwrap();
+    bench.load(|load| load.running == 2).await;
+    let waiting = submit().await.unwrap().id().clone();
+    let directory = bench.kill().await;
+    let bench = reopened_with(directory, Order::Hold, 10, TOTAL, up_to("allow=two.test"));
+    let job = bench.store.find("a", &waiting).await.unwrap().unwrap();
+    let Outcome::Failed { failure, .. } = outcome(&job).await else { panic!("it ran") };
+    assert!(failure.message.contains("spec.egress.rules one.test:443 is beyond"), "{failure:?}");
+    bench.runner.until(|runner| runner.adopted().len() == 2).await;
 }

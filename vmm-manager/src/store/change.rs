@@ -14,7 +14,9 @@
 //!
 //! Nothing leaves `Ended`: a second end is the first one's echo and changes nothing.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
+
+use kiln_net::record::EgressRecord;
 
 use super::{
     CancelReason,
@@ -44,6 +46,7 @@ pub(super) enum Change {
     Machine(Box<MachineRecord>),
     Usage(Usage),
     MemoryPeak(u64),
+    Egress(Arc<EgressRecord>),
     Outputs(Vec<OutputRecord>),
     /// The bytes of these outputs have been removed.
     OutputsExpired,
@@ -77,6 +80,7 @@ impl Change {
             Self::Machine(_) => "get a machine",
             Self::Usage(_) => "use anything",
             Self::MemoryPeak(_) => "have a memory peak",
+            Self::Egress(_) => "have used a network",
             Self::Outputs(_) => "get outputs",
             Self::OutputsExpired => "lose its outputs",
             Self::Started => "start its command",
@@ -122,6 +126,7 @@ impl Record {
             (Change::MemoryPeak(bytes), running) if running.holds() => {
                 job.memory_peak_bytes = Some(bytes);
             }
+            (Change::Egress(egress), running) if running.holds() => job.egress = Some(egress),
             (Change::Outputs(outputs), Standing::CommandOver) => job.outputs = outputs,
             (Change::OutputsExpired, standing) if standing.has_ended() => {
                 job.outputs.iter_mut().for_each(|output| output.expired = true);
@@ -152,6 +157,7 @@ impl Record {
                 job.state = State::Queued;
                 job.attempt = job.attempt.saturating_add(1);
                 job.machine = None;
+                job.egress = None;
                 recovery.guest_secret = guest_secret;
                 recovery.number = None;
             }

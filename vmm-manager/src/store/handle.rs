@@ -5,6 +5,7 @@ use std::{
     time::SystemTime,
 };
 
+use kiln_net::record::EgressRecord;
 use tokio::sync::{oneshot, watch};
 
 use super::{
@@ -24,6 +25,7 @@ use crate::{
         QueuePlace, State, Step, Usage,
     },
     log::Log,
+    network::EgressView,
 };
 
 /// Every change goes through the store's writer, in the order in which it was asked for, and is
@@ -41,6 +43,8 @@ pub struct JobHandle {
     log: watch::Sender<Option<Log>>,
     /// Set by the job's lifecycle while there is a guest that was greeted; for a shell in it.
     guest: Mutex<Option<Guest>>,
+    /// Set by the job's lifecycle while its guest has a network; for those who ask about it.
+    egress: Mutex<Option<Arc<EgressView>>>,
 }
 
 impl JobHandle {
@@ -60,6 +64,7 @@ impl JobHandle {
             cancellation,
             log: watch::Sender::new(None),
             guest: Mutex::new(None),
+            egress: Mutex::new(None),
         };
         if handle.has_ended() {
             handle.attach_point.close();
@@ -89,6 +94,23 @@ impl JobHandle {
         let mut job = self.published.job();
         if let (Some(log), false) = (&*self.log.borrow(), job.has_ended()) {
             job.log = log.summary();
+        }
+        job
+    }
+
+    /// The same with what has happened on its network until just now.
+    ///
+    /// # Cancel safety
+    /// Safe: looking changes nothing.
+    pub async fn look(&self) -> Job {
+        let view = self.egress.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let recent = match view {
+            Some(view) => Some(view.recent().await),
+            None => None,
+        };
+        let mut job = self.snapshot();
+        if let (Some(recent), false) = (recent, job.has_ended()) {
+            job.egress = Some(recent);
         }
         job
     }
@@ -150,6 +172,11 @@ impl JobHandle {
         drop(earlier);
     }
 
+    /// Cleared before the network goes.
+    pub(crate) fn set_egress(&self, view: Option<Arc<EgressView>>) {
+        *self.egress.lock().unwrap_or_else(PoisonError::into_inner) = view;
+    }
+
     /// Published and never stored.
     pub fn set_place(&self, place: Option<QueuePlace>) {
         self.published.set_place(place);
@@ -180,6 +207,11 @@ impl JobHandle {
 
     pub fn record_memory_peak(&self, bytes: u64) -> Commit {
         self.change(Change::MemoryPeak(bytes))
+    }
+
+    /// Until the job is released, as [`Self::record_usage`].
+    pub fn record_egress(&self, egress: EgressRecord) -> Commit {
+        self.change(Change::Egress(Arc::new(egress)))
     }
 
     /// Once its command is over.

@@ -18,6 +18,8 @@ pub enum LeaseKind {
     /// Of a VM.
     Directory,
     Cgroup,
+    /// Named by the job's id, wherever the kernel keeps it.
+    Network,
 }
 
 /// One thing of the host.
@@ -34,13 +36,14 @@ pub struct Lease {
 }
 
 impl LeaseKind {
-    const ALL: [Self; 3] = [Self::Number, Self::Directory, Self::Cgroup];
+    const ALL: [Self; 4] = [Self::Number, Self::Directory, Self::Cgroup, Self::Network];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Number => "number",
             Self::Directory => "directory",
             Self::Cgroup => "cgroup",
+            Self::Network => "network",
         }
     }
 }

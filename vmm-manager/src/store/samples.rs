@@ -1,9 +1,16 @@
 //! Jobs for tests.
 
-use std::time::{Duration, SystemTime};
+mod egress;
 
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use kiln_net::policy::Policy;
 use proptest::{collection::vec, option, prelude::*};
 
+pub(super) use self::egress::egress;
 use super::{
     CancelReason,
     change::Record,
@@ -42,6 +49,7 @@ pub(crate) fn spec(command: &str) -> JobSpec {
         work: Work::Exec(exec),
         inputs: Vec::new(),
         outputs: Vec::new(),
+        egress: Policy::None,
     }
 }
 
@@ -111,16 +119,19 @@ fn specs() -> impl Strategy<Value = JobSpec> {
         .prop_map(|(name, path, format, max_bytes)| OutputDisk { name, path, format, max_bytes });
     let numbers =
         (any::<u32>(), any::<u64>(), any::<u64>(), option::of(durations()), any::<bool>());
-    (numbers, exec, vec(input, 0..3), vec(output, 0..3)).prop_map(
-        |((cpus, memory_bytes, disk_bytes, timeout, attach), exec, inputs, outputs)| JobSpec {
-            cpus,
-            memory_bytes,
-            disk_bytes,
-            timeout,
-            attach,
-            work: Work::Exec(exec),
-            inputs,
-            outputs,
+    (numbers, exec, vec(input, 0..3), vec(output, 0..3), egress::policies()).prop_map(
+        |((cpus, memory_bytes, disk_bytes, timeout, attach), exec, inputs, outputs, egress)| {
+            JobSpec {
+                cpus,
+                memory_bytes,
+                disk_bytes,
+                timeout,
+                attach,
+                work: Work::Exec(exec),
+                inputs,
+                outputs,
+                egress,
+            }
         },
     )
 }
@@ -190,7 +201,7 @@ pub(super) fn records() -> impl Strategy<Value = Record> {
         option::of(machines()),
         option::of(any::<u64>()),
         (any::<u64>(), any::<u64>()),
-        (any::<u32>(), outputs(), usages(), option::of(text())),
+        (any::<u32>(), outputs(), usages(), option::of(text()), option::of(egress())),
     );
     let cancel = prop_oneof![
         Just(None),
@@ -216,7 +227,7 @@ pub(super) fn records() -> impl Strategy<Value = Record> {
     (specs(), told, recovery, 0..i64::MAX.unsigned_abs()).prop_map(
         |(spec, told, recovery, order)| {
             let (state, created_at, phases, machine, memory_peak_bytes, log, rest) = told;
-            let (attempt, outputs, usage, idempotency_key) = rest;
+            let (attempt, outputs, usage, idempotency_key, egress) = rest;
             let log = LogSummary { end_offset: log.0, dropped_bytes: log.1 };
             let job = Job {
                 state,
@@ -229,6 +240,7 @@ pub(super) fn records() -> impl Strategy<Value = Record> {
                 outputs,
                 usage,
                 idempotency_key,
+                egress: egress.map(Arc::new),
                 ..Job::new(owner("a"), spec)
             };
             Record { job, recovery, order }

@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
-use super::{AdoptError, Jailed, Machine, ShimConfig, VmSpec, Vmm, VmmError, VmmIdentity};
+use super::{AdoptError, Jailed, Machine, ShimConfig, VmSpec, Vmm, VmmError, VmmIdentity, gateway};
 
 /// Of other than the guest's memory: the program itself takes some 10 MiB, and its page tables,
 /// queues and buffers grow with what the guest does.
@@ -100,6 +100,6 @@ impl Vmm for CloudHypervisor {
     }
 
     fn overhead_bytes(&self) -> u64 {
-        OVERHEAD_BYTES
+        OVERHEAD_BYTES + gateway::OVERHEAD_BYTES
     }
 }

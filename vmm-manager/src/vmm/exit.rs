@@ -19,6 +19,9 @@ pub enum VmExit {
     /// The vsock bridge died, and the rest of the machine was ended: nothing could be said to
     /// the guest any more.
     BridgeLost { cause: String },
+    /// The gateway of the machine's network died, and the rest of the machine was ended: its guest
+    /// could reach nothing any more, and nothing that it tried would be known.
+    GatewayLost { cause: String },
     /// The kernel killed a process of the machine, because all of them together were about to take
     /// more memory than the machine's cgroup may have.
     OutOfMemory { limit_bytes: u64 },
@@ -50,6 +53,7 @@ impl fmt::Display for VmExit {
                 said(formatter, stderr)
             }
             Self::BridgeLost { cause } => write!(formatter, "its vsock bridge {cause}"),
+            Self::GatewayLost { cause } => write!(formatter, "its network's gateway {cause}"),
             Self::OutOfMemory { limit_bytes } => {
                 let mebibytes = limit_bytes >> 20;
                 write!(formatter, "its VMM was killed at its memory limit of {mebibytes} MiB")

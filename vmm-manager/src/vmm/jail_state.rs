@@ -34,6 +34,7 @@ impl JailState {
             profile: Profile::Qemu,
             landlock: landlock(),
             core_scheduling: core_scheduling(),
+            network: false,
         }))
     }
 
@@ -74,6 +75,7 @@ mod tests {
             profile: Profile::Qemu,
             landlock: Some(4),
             core_scheduling: CoreScheduling::NotNeeded,
+            network: false,
         }
     }
 

@@ -92,6 +92,12 @@ impl Jailed {
         }
     }
 
+    /// One that needs nothing.
+    #[cfg(test)]
+    pub(super) fn bare(program: &Path) -> Self {
+        Self { program: program.to_owned(), needs: Vec::new(), loader: None }
+    }
+
     /// The absolute path of its file.
     pub fn program(&self) -> &Path {
         &self.program

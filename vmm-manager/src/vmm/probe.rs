@@ -163,7 +163,7 @@ pub fn kvm_opens() -> Result<(), Hindrance> {
 async fn greet(machine: &dyn Machine, limit: Duration) -> Result<(), GuestError> {
     let connection = guest::connect(machine.vsock_socket(), limit, machine).await?;
     let secret = guest::draw_secret()?;
-    let hello = Hello { hostname: "probe".to_owned(), secret, limit };
+    let hello = Hello { hostname: "probe".to_owned(), secret, network: None, limit };
     connection.hello(hello).await.map(drop)
 }
 

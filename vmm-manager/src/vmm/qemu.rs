@@ -18,6 +18,7 @@ mod jail;
 mod machine;
 mod modules;
 mod monitor;
+mod network;
 mod read_back;
 mod start;
 
@@ -26,9 +27,10 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 
 pub use self::bridge::attached as bridge_attached;
-use self::firmware::Firmware;
+use self::{firmware::Firmware, network::NetworkDevice};
 use super::{
-    AdoptError, Jailed, Machine, ShimConfig, VmSpec, Vmm, VmmError, VmmIdentity, words::version,
+    AdoptError, Jailed, Machine, ShimConfig, VmSpec, Vmm, VmmError, VmmIdentity, gateway,
+    words::version,
 };
 
 /// How much translated code QEMU keeps; beyond it, it begins anew. Its own default is an eighth of
@@ -79,6 +81,7 @@ pub struct Qemu {
     program: Jailed,
     bridge: Jailed,
     firmware: Firmware,
+    network: NetworkDevice,
 }
 
 impl Qemu {
@@ -93,12 +96,13 @@ impl Qemu {
         let said = version(qemu.program(), &["--version"]).await?;
         version(bridge.program(), &["--version"]).await?;
         let firmware = Firmware::find(&version(qemu.program(), &["-L", "help"]).await?);
+        let network = NetworkDevice::probe(qemu.program()).await;
         let identity = VmmIdentity {
             name: "qemu",
             version: number(&said).unwrap_or("unknown").to_owned(),
             accelerator: config.accelerator.name(),
         };
-        Ok(Self { config, identity, program: qemu, bridge, firmware })
+        Ok(Self { config, identity, program: qemu, bridge, firmware, network })
     }
 
     pub fn config(&self) -> &QemuConfig {
@@ -125,7 +129,7 @@ impl Vmm for Qemu {
     }
 
     fn overhead_bytes(&self) -> u64 {
-        self.config.accelerator.overhead_bytes()
+        self.config.accelerator.overhead_bytes() + gateway::OVERHEAD_BYTES
     }
 }
 

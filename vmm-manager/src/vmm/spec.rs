@@ -1,9 +1,10 @@
 //! What a machine is made of: resolved, so that no driver has anything left to decide.
 
-use std::{borrow::Cow, os::fd::OwnedFd, path::PathBuf};
+use std::{borrow::Cow, os::fd::OwnedFd, path::PathBuf, sync::Arc};
 
 use kiln_jail::JailUser;
 
+use super::Jailed;
 use crate::host::cgroup::Cgroup;
 
 /// A machine to be made.
@@ -32,6 +33,29 @@ pub struct VmSpec {
     pub command_line: String,
     /// In order: the guest sees them as `vda`, `vdb`, … and finds them by serial.
     pub disks: Vec<Disk>,
+    /// What the helper has made for this machine; `None` for one without a network device.
+    pub network: Option<MachineNetwork>,
+}
+
+/// The network of a machine and the program that is its gateway. Namespace and listening sockets are
+/// with the helper, which gives them to the machine's supervisor.
+#[derive(Clone, Debug)]
+pub struct MachineNetwork {
+    /// The guest's end: opened with `IFF_TAP | IFF_NO_PI | IFF_VNET_HDR`, one queue. To be let go of
+    /// once the machine is made, since an open TAP keeps its network.
+    pub tap: Arc<OwnedFd>,
+    /// `kiln-gateway`.
+    pub gateway: Jailed,
+    /// What it is started with; in the machine's directory, for everybody to read.
+    pub config: PathBuf,
+    /// What it appends to; in the machine's directory, already made.
+    pub record: PathBuf,
+    /// The longest that the record may get.
+    pub record_bytes: u64,
+    /// The gateway's own: not the VMM's.
+    pub user: JailUser,
+    /// Whether it has IPv6.
+    pub six: bool,
 }
 
 /// One virtio block device over a raw file; its content is never looked at.

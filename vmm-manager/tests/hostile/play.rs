@@ -127,7 +127,12 @@ where
 /// What the client says to a new guest, and puts up with.
 pub(crate) fn conversation() -> Conversation {
     Conversation {
-        hello: Hello { hostname: "hostile".to_owned(), secret: [7; 32], limit: PHASE_LIMIT },
+        hello: Hello {
+            hostname: "hostile".to_owned(),
+            secret: [7; 32],
+            network: None,
+            limit: PHASE_LIMIT,
+        },
         unpack: None,
         command: Command::new(vec!["true".to_owned()], PHASE_LIMIT),
         stdin: Bytes::new(),

@@ -7,6 +7,8 @@ mod adopt;
 mod cgroup;
 mod daemon;
 mod foreign;
+#[path = "../given/given.rs"]
+mod given;
 mod life;
 mod memory;
 mod qemu;
@@ -58,6 +60,9 @@ tests! {
     memory::a_machine_beyond_its_memory_says_so,
     qemu::machines_of_qemu_behave,
     qemu::a_machine_of_qemu_is_adopted,
+    qemu::a_machine_of_qemu_has_a_gateway,
+    qemu::a_machine_of_qemu_without_its_gateway_is_not_made,
+    qemu::a_network_is_the_helpers_to_give,
     qemu::a_machine_other_than_asked_is_not_made,
     qemu::whatever_a_disk_holds_it_is_raw,
     qemu::every_thread_of_fifty_machines_is_confined,
@@ -67,6 +72,9 @@ fn main() -> ExitCode {
     let own_name = std::env::args_os().next().unwrap_or_default();
     if std::path::Path::new(&own_name).file_name() == Some("kiln-shim".as_ref()) {
         return kiln_shim::supervise::main();
+    }
+    if let Some(code) = given::network::called(std::path::Path::new(&own_name)) {
+        return code;
     }
     if std::env::var_os(daemon::IS_DAEMON).is_some() {
         return runtime().block_on(daemon::run());

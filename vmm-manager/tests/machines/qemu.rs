@@ -2,6 +2,7 @@
 
 mod confined;
 mod faults;
+mod networked;
 mod raw;
 
 use std::{
@@ -30,7 +31,12 @@ use crate::{
 
 pub(crate) use self::{
     confined::every_thread_of_fifty_machines_is_confined,
-    faults::a_machine_other_than_asked_is_not_made, raw::whatever_a_disk_holds_it_is_raw,
+    faults::a_machine_other_than_asked_is_not_made,
+    networked::{
+        a_machine_of_qemu_has_a_gateway, a_machine_of_qemu_without_its_gateway_is_not_made,
+        a_network_is_the_helpers_to_give,
+    },
+    raw::whatever_a_disk_holds_it_is_raw,
 };
 
 const IMAGE: &str = "KILN_GUEST_IMAGE";
@@ -88,6 +94,7 @@ async fn spec(stage: &Stage) -> VmSpec {
         kernel: image.kernel.path,
         initramfs: image.initramfs.path,
         command_line: image.command_line,
+        network: None,
         disks: vec![
             disk(disk::ROOT_SERIAL, image.root.path, true),
             disk(disk::SCRATCH_SERIAL, scratch, false),

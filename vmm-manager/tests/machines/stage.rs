@@ -39,6 +39,8 @@ pub(crate) fn shell(name: &str, script: &str) -> Program {
         stdout: if name == "vmm" { Stdout::Serial { bytes: 65536 } } else { Stdout::Null },
         stderr_bytes: 1024,
         descriptors: Vec::new(),
+        network: false,
+        parting_millis: 0,
         jail: None,
     }
 }

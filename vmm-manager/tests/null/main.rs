@@ -10,6 +10,8 @@ mod churn;
 mod death;
 mod disks;
 mod fault;
+#[path = "../given/given.rs"]
+mod given;
 mod jail;
 mod life;
 mod network;
@@ -48,6 +50,9 @@ tests! {
     change::a_disk_is_plugged_in,
     change::what_was_added_before_boot_is_taken_out_again,
     network::a_network_is_handed_over,
+    network::a_machine_has_a_gateway,
+    network::a_machine_without_its_gateway_is_not_made,
+    network::a_network_is_the_helpers_to_give,
     disks::what_looks_like_an_image_is_a_disk_of_its_bytes,
     disks::what_the_vmm_would_take_for_an_image_is_refused,
     death::whoever_is_killed_the_machine_ends_and_says_so,
@@ -72,6 +77,9 @@ fn main() -> ExitCode {
         Some("kiln-shim") => return kiln_shim::supervise::main(),
         Some(fault::HELD) => return fault::hold(own),
         _ => {}
+    }
+    if let Some(code) = given::network::called(own) {
+        return code;
     }
     let missing = stage::missing();
     // Whoever counts tests by what they need reads this.

@@ -2,13 +2,19 @@
 
 use std::{fs::File, io, os::fd::OwnedFd, thread};
 
-use kiln_vmm_manager::vmm::{Network, Vmm as _, VmmError, null_guest::Errand};
+use kiln_vmm_manager::vmm::{Network, VmSpec, Vmm as _, VmmError, null_guest::Errand};
 use rustix::{
     ioctl::{Setter, ioctl},
     thread::{UnshareFlags, unshare_unsafe},
 };
 
-use crate::stage::{INSTANCE, Stage, everybody, gone, within};
+use crate::{
+    given::{
+        behaviour,
+        network::{Given, HELPED},
+    },
+    stage::{INSTANCE, Stage, everybody, gone, within},
+};
 
 const TUNSETIFF: u32 = 0x4004_54ca;
 const IFF_TAP: i16 = 0x2;
@@ -77,4 +83,34 @@ pub(crate) async fn a_network_is_handed_over() {
     assert!(counters.contains_key("net1.rx_bytes"), "{counters:?}");
     machine.kill().await;
     gone(&everybody).await;
+}
+
+/// A machine that has one, but for its start; `None` where this process may not make users.
+async fn networked(stage: &Stage) -> Option<(VmSpec, Given)> {
+    let mut spec = stage.spec(Errand::Halt);
+    let Some(user) = spec.user.clone() else {
+        println!("not run: a gateway's user is root's to make");
+        return None;
+    };
+    let given = Given::new(&stage.path(""));
+    spec.network = Some(given.network(&spec.directory, &user).await);
+    Some((spec, given))
+}
+
+pub(crate) async fn a_machine_has_a_gateway() {
+    let stage = Stage::with(HELPED).await;
+    let Some((spec, given)) = networked(&stage).await else { return };
+    within(behaviour::a_machine_has_its_network(&stage.driver, spec, &given)).await;
+}
+
+pub(crate) async fn a_machine_without_its_gateway_is_not_made() {
+    let stage = Stage::with(HELPED).await;
+    let Some((spec, _given)) = networked(&stage).await else { return };
+    within(behaviour::what_cannot_be_a_gateway_is_an_error(&stage.driver, spec)).await;
+}
+
+pub(crate) async fn a_network_is_the_helpers_to_give() {
+    let stage = Stage::new().await;
+    let Some((spec, _given)) = networked(&stage).await else { return };
+    within(behaviour::a_network_is_the_helpers_to_give(&stage.driver, spec)).await;
 }

@@ -110,6 +110,7 @@ impl Stage {
             initramfs: self.path("initramfs"),
             command_line: errand.word().to_owned(),
             disks: vec![disk("kiln-root", true), disk("kiln-scratch", false)],
+            network: None,
             directory,
         }
     }

@@ -17,7 +17,13 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("mke2fs", "e2fsprogs"),
     ("dpkg-deb", "dpkg"),
     ("gzip", "gzip"),
+    ("ip", "iproute2"),
+    // Of tests of what guests hear: a musl program, TLS of another hand.
+    ("musl-gcc", "musl-tools"),
+    ("nft", "nftables"),
+    ("openssl", "openssl"),
     ("ps", "procps"),
+    ("python3", "python3"),
     ("xz", "xz-utils"),
     ("zstd", "zstd"),
 ];

@@ -1,5 +1,6 @@
 //! A record as people read it.
 
+mod egress;
 #[cfg(test)]
 mod tests;
 
@@ -49,8 +50,12 @@ pub(super) fn of(job: &Job, now: Time) -> String {
         self::machine(&mut story, machine);
     }
     limits(&mut story, &job.spec);
+    egress::policy(&mut story, &job.spec.egress);
     peaks(&mut story, job);
     outputs(&mut story, &job.outputs);
+    if let Some(record) = &job.egress {
+        egress::record(&mut story, record);
+    }
     let dropped = match job.log.dropped_bytes {
         0 => String::new(),
         dropped => format!(", {} of it dropped in the middle", size(dropped)),

@@ -142,6 +142,10 @@ impl Guest {
             _ = cancelled.wait_for(|job| job.state() == v1::JobState::Cancelled) => {}
             () = self.steps(state) => self.end(state),
         }
+        if let Some((after, record)) = &state.plan.egress {
+            tokio::time::sleep(*after).await;
+            self.job.send_modify(|job| job.egress = Some(record.clone()));
+        }
     }
 
     async fn steps(&self, state: &Arc<State>) {

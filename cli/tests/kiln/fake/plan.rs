@@ -33,6 +33,12 @@ pub(crate) struct Plan {
     pub(crate) outputs: Vec<Bytes>,
     /// Instead of the outputs' own.
     pub(crate) output_digest: Option<String>,
+    /// It is of a time when there was no `--egress`.
+    pub(crate) is_old: bool,
+    /// Of the network of every job, and how long after its end it is there.
+    pub(crate) egress: Option<(Duration, v1::EgressRecord)>,
+    /// Of VMs, or why they have none.
+    pub(crate) network: Result<v1::HostNetwork, String>,
     /// How a command of `ExecInJob` ends, once its stdin has come back on its stdout.
     pub(crate) exec_end: v1::exec_in_job_response::Event,
 }
@@ -104,6 +110,9 @@ impl Default for Plan {
             deaths: Vec::new(),
             outputs: Vec::new(),
             output_digest: None,
+            is_old: false,
+            egress: None,
+            network: Err(String::new()),
             exec_end: v1::exec_in_job_response::Event::Exit(v1::ExitStatus { code: 0, signal: 0 }),
         }
     }

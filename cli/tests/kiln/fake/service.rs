@@ -39,6 +39,9 @@ impl Service {
                 return Err(Status::not_found("there is no such source"));
             }
         }
+        if self.0.plan.is_old {
+            spec.egress = None;
+        }
         let is_attached = spec.attach;
         let mut jobs = self.0.jobs.lock().unwrap();
         let known = jobs.iter().find(|guest| guest.job.borrow().idempotency_key == key);
@@ -244,6 +247,8 @@ impl HostService for Service {
             running: 1,
             draining: false,
             jail: Some(v1::Jail { full: true, missing: Vec::new() }),
+            network: self.0.plan.network.clone().ok(),
+            no_network: self.0.plan.network.clone().err().unwrap_or_default(),
         }))
     }
 }

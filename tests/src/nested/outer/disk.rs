@@ -76,7 +76,7 @@ fn programs(settings: &Settings) -> anyhow::Result<Vec<PathBuf>> {
     for entry in beside {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if ["kiln-shim", "kiln-helper"].contains(&&*name) {
+        if ["kiln-shim", "kiln-helper", "kiln-gateway", "kiln-probe"].contains(&&*name) {
             programs.push(path);
         }
     }

@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use kiln_jail::JailUser;
+use kiln_jail::{Jail, JailUser};
 use kiln_shim::{Order, Program};
 
 use super::{Policy, Refusal, differs};
+use crate::given::Given;
+
+mod gateway;
 
 /// Where kernels count whom they killed for memory.
 const OOM_FILES: [&str; 2] = ["memory.events", "memory.oom_control"];
@@ -15,8 +18,13 @@ const MAX_DRIVER_BYTES: usize = 64;
 const MAX_PATHS: usize = 1024;
 
 impl Policy {
-    /// `cgroups` are those of the job, as the helper would make them.
-    pub fn order(&self, order: &Order, cgroups: &[PathBuf]) -> Result<(), Refusal> {
+    /// `cgroups` are those of the job, as the helper would make them, and `given` is its network.
+    pub(crate) fn order(
+        &self,
+        order: &Order,
+        cgroups: &[PathBuf],
+        given: Option<&Given<'_>>,
+    ) -> Result<(), Refusal> {
         let Order {
             major: _,
             instance,
@@ -53,14 +61,17 @@ impl Policy {
                 return Err(Refusal::Cgroup { path: file.clone() });
             }
         }
-        let mut users = programs.iter().map(|program| self.program(program, directory));
+        let (gateways, others): (Vec<_>, Vec<_>) =
+            programs.iter().partition(|program| self.is_gateway(program));
+        let mut users = others.into_iter().map(|program| self.program(program, directory));
         let first = users.next().transpose()?.flatten();
         for user in users {
             if user? != first {
                 return Err(Refusal::User);
             }
         }
-        Ok(())
+        self.gateways(order, &gateways, first)?;
+        Self::network(order, &gateways, given)
     }
 
     /// Whose it will be; `None` for one that may go without a jail.
@@ -74,10 +85,19 @@ impl Policy {
         if !self.is_program(&program.path) {
             return Err(Refusal::Program { program: program.path.clone() });
         }
-        let JailUser { id, keeper } = *jail.user.as_ref().ok_or(Refusal::User)?;
+        let id = self.user(jail)?;
         if !self.is_vms(id) {
             return Err(Refusal::Uid { uid: id });
         }
+        for path in &jail.paths {
+            self.path(path, directory)?;
+        }
+        Ok(Some(id))
+    }
+
+    /// Its user, whoever that is; its group is ours.
+    fn user(&self, jail: &Jail) -> Result<u32, Refusal> {
+        let JailUser { id, keeper } = *jail.user.as_ref().ok_or(Refusal::User)?;
         if keeper != self.keeper.gid {
             return Err(Refusal::Differs {
                 field: "the keeper's group",
@@ -88,9 +108,6 @@ impl Policy {
         if jail.paths.len() > MAX_PATHS {
             return Err(Refusal::Order { reason: "it names too many paths".to_owned() });
         }
-        for path in &jail.paths {
-            self.path(path, directory)?;
-        }
-        Ok(Some(id))
+        Ok(id)
     }
 }

@@ -6,7 +6,7 @@ use kiln_jail::{
     Access::{self, Device, Execute, Files, Read, Sockets, Write},
     Jail, JailPath, JailUser, Profile,
 };
-use kiln_shim::{Descriptor, MAJOR, Order, Program, Source, Stdout};
+use kiln_shim::{Descriptor, GIVEN, MAJOR, Order, Program, Source, Stdout};
 
 use crate::stage::{FIRST, JOB, KEEPER, PROGRAM, Stage, UNJAILED};
 
@@ -35,6 +35,8 @@ pub(crate) fn good(stage: &Stage) -> Order {
         stdout: Stdout::Null,
         stderr_bytes: 1024,
         descriptors: Vec::new(),
+        network: false,
+        parting_millis: 0,
         jail: Some(jail),
     };
     Order {
@@ -136,6 +138,17 @@ pub(crate) fn bad(stage: &Stage) -> Vec<(String, Order)> {
         order.programs.extend((0..8).map(|n| Program { name: n.to_string(), ..program.clone() }));
     });
     add("kept", &|order| order.programs[0].stderr_bytes = usize::MAX);
+    // There is no network here; and who may have which part of one that there is, the policy's own
+    // tests say.
+    add("network", &|order| order.programs[0].network = true);
+    add("a gateway's calls", &|order| {
+        order.programs[0].jail.as_mut().unwrap().profile = Profile::Gateway;
+    });
+    for name in GIVEN.into_iter().chain(["", "namespace", "../tap"]) {
+        let source = || Source::Given { name: name.to_owned() };
+        let descriptors = || vec![Descriptor { number: 100, source: source() }];
+        add("part of a network", &|order| order.programs[0].descriptors = descriptors());
+    }
     programs(&mut add);
     users(&mut add);
     paths(&mut add, &home, &job);

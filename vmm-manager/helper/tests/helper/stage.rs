@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{PipeReader, PipeWriter, pipe},
     os::{
-        fd::{AsFd as _, AsRawFd as _, BorrowedFd},
+        fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
         unix::{
             fs::{chown, symlink},
             process::CommandExt as _,
@@ -16,6 +16,7 @@ use std::{
 };
 
 use kiln_helper::{Answer, Channel, ChannelError, Message, Policy, Request, SOCKET, Uids};
+use kiln_net::plan::HostNetwork;
 use kiln_shim::privileges::Keeper;
 use tempfile::TempDir;
 
@@ -38,6 +39,11 @@ pub(crate) struct Stage {
 impl Stage {
     /// Of a home that no other test has.
     pub(crate) fn new(instance: &str) -> Self {
+        Self::with(instance, None)
+    }
+
+    /// With networks, in the calling thread's namespace.
+    pub(crate) fn with(instance: &str, network: Option<HostNetwork>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().canonicalize().unwrap();
         let (home, image) = (root.join("home"), root.join("image"));
@@ -63,24 +69,23 @@ impl Stage {
             uids: vec![Uids { first: FIRST, last: FIRST + 1023 }],
             shim,
             programs: vec![PathBuf::from(PROGRAM).canonicalize().unwrap()],
+            gateway: None,
             unjailed: vec![UNJAILED.into()],
             readable: vec![image],
             socket: root.join("kilnd.sock"),
+            network,
+            networks: root.join("networks"),
         };
-        let (ours, theirs) = Channel::pair().unwrap();
-        let number = theirs.socket().as_raw_fd();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kiln-helper"));
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        // SAFETY: one system call on a descriptor that is open.
-        unsafe {
-            command.pre_exec(move || {
-                assert!(libc::dup2(number, SOCKET) == SOCKET);
-                Ok(())
-            });
-        }
-        let mut helper = command.spawn().unwrap();
-        serde_json::to_writer(helper.stdin.take().unwrap(), &policy).unwrap();
-        Self { policy, channel: Some(ours), helper, _directory: directory }
+        let (channel, helper) = start(&policy);
+        Self { policy, channel: Some(channel), helper, _directory: directory }
+    }
+
+    /// As when kilnd was killed, and the next one comes.
+    pub(crate) fn again(&mut self) {
+        self.hang_up();
+        until("the helper has ended", || self.helper.try_wait().unwrap().is_some());
+        let (channel, helper) = start(&self.policy);
+        (self.channel, self.helper) = (Some(channel), helper);
     }
 
     pub(crate) fn job(&self) -> PathBuf {
@@ -104,6 +109,11 @@ impl Stage {
         self.answer().unwrap()
     }
 
+    /// Without waiting for what comes of it.
+    pub(crate) fn leave(&self, request: &Request) {
+        self.channel().send(request, &[]).unwrap();
+    }
+
     pub(crate) fn say(&self, bytes: &[u8]) -> Answer {
         self.channel().send_bytes(bytes, &[]).unwrap();
         self.answer().unwrap()
@@ -114,6 +124,13 @@ impl Stage {
         let flags = rustix::net::SendFlags::empty();
         rustix::net::send(self.channel().socket(), bytes, flags).unwrap();
         self.answer().unwrap()
+    }
+
+    /// With the descriptors that come with the answer.
+    pub(crate) fn get(&self, request: &Request) -> (Answer, Vec<OwnedFd>) {
+        self.channel().send(request, &[]).unwrap();
+        let Message { body, descriptors } = self.channel().receive().unwrap();
+        (body, descriptors)
     }
 
     fn answer(&self) -> Result<Answer, ChannelError> {
@@ -144,6 +161,23 @@ impl Drop for Stage {
         self.hang_up();
         until("the helper has ended", || self.helper.try_wait().unwrap().is_some());
     }
+}
+
+fn start(policy: &Policy) -> (Channel, Child) {
+    let (ours, theirs) = Channel::pair().unwrap();
+    let number = theirs.socket().as_raw_fd();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kiln-helper"));
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    // SAFETY: one system call on a descriptor that is open.
+    unsafe {
+        command.pre_exec(move || {
+            assert!(libc::dup2(number, SOCKET) == SOCKET);
+            Ok(())
+        });
+    }
+    let mut helper = command.spawn().unwrap();
+    serde_json::to_writer(helper.stdin.take().unwrap(), policy).unwrap();
+    (ours, helper)
 }
 
 pub(crate) fn is_refused(answer: &Answer) -> bool {

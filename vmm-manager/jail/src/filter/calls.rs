@@ -11,11 +11,14 @@ pub(super) struct Calls {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Allowed {
     Always,
-    /// Where one of them holds.
-    When(Vec<Condition>),
+    /// Where all conditions of one case hold.
+    When(Vec<Case>),
     /// Answered as by a kernel that does not have it.
     Absent,
 }
+
+/// At most as many as there are arguments.
+pub(super) type Case = Vec<Condition>;
 
 /// Holds where of an argument's lower half, in which all that matters is, the bits of `mask` are
 /// `value`.
@@ -24,6 +27,13 @@ pub(super) struct Condition {
     pub(super) argument: u8,
     pub(super) mask: u32,
     pub(super) value: u32,
+}
+
+impl Condition {
+    /// That the argument is `value`.
+    pub(super) const fn is(argument: u8, value: u32) -> Self {
+        Self { argument, mask: u32::MAX, value }
+    }
 }
 
 impl Calls {
@@ -48,9 +58,15 @@ impl Calls {
 
     /// Also where of an argument's bits those of `mask` are one of `values`.
     pub(super) fn masked(&mut self, call: i64, argument: u8, mask: u32, values: &[u32]) {
-        let more = values.iter().map(|value| Condition { argument, mask, value: *value });
+        for value in values {
+            self.case(call, &[Condition { argument, mask, value: *value }]);
+        }
+    }
+
+    /// Also where all `conditions` hold.
+    pub(super) fn case(&mut self, call: i64, conditions: &[Condition]) {
         match self.known.entry(number(call)).or_insert_with(|| Allowed::When(Vec::new())) {
-            Allowed::When(conditions) => conditions.extend(more),
+            Allowed::When(cases) => cases.push(conditions.to_vec()),
             Allowed::Always | Allowed::Absent => {}
         }
     }

@@ -16,6 +16,7 @@ pub(super) const DEVICES: &[u32] = &[
     0x8008_1272, // BLKGETSIZE64
     0x8004_54cf, // TUNGETFEATURES
     0x8004_54d2, // TUNGETIFF
+    0x8004_54d7, // TUNGETVNETHDRSZ
     0x4004_54ca, // TUNSETIFF, of one that is an interface already
     0x4004_54d0, // TUNSETOFFLOAD
     0x4004_54d8, // TUNSETVNETHDRSZ

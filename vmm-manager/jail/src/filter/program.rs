@@ -9,7 +9,7 @@ use libc::{
     sock_filter,
 };
 
-use super::calls::{Allowed, Calls, Condition};
+use super::calls::{Allowed, Calls, Case, Condition};
 
 #[cfg(target_arch = "x86_64")]
 const ARCHITECTURE: u32 = 0xc000_003e;
@@ -29,7 +29,7 @@ struct Span<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict<'a> {
     Return(u32),
-    Check(&'a [Condition]),
+    Check(&'a [Case]),
 }
 
 /// At each instruction's place stands what the kernel does with it.
@@ -57,7 +57,7 @@ fn spans(calls: &Calls) -> Vec<Span<'_>> {
     for (number, allowed) in &calls.known {
         let verdict = match allowed {
             Allowed::Always => Verdict::Return(SECCOMP_RET_ALLOW),
-            Allowed::When(conditions) => Verdict::Check(conditions),
+            Allowed::When(cases) => Verdict::Check(cases),
             Allowed::Absent => Verdict::Return(ABSENT),
         };
         add(*number, verdict);
@@ -82,7 +82,7 @@ fn search(spans: &[Span<'_>], program: &mut Vec<sock_filter>) {
     if let [Span { verdict, .. }] = spans {
         return match verdict {
             Verdict::Return(value) => program.push(give(*value)),
-            Verdict::Check(conditions) => check(conditions, program),
+            Verdict::Check(cases) => check(cases, program),
         };
     }
     let (lower, upper) = spans.split_at(spans.len() / 2);
@@ -102,14 +102,21 @@ fn search(spans: &[Span<'_>], program: &mut Vec<sock_filter>) {
     search(upper, program);
 }
 
-fn check(conditions: &[Condition], program: &mut Vec<sock_filter>) {
-    for Condition { argument, mask, value } in conditions {
-        let arguments = std::mem::offset_of!(seccomp_data, args);
-        program.push(load(arguments + usize::from(*argument) * size_of::<u64>() + LOWER_HALF));
-        if *mask != u32::MAX {
-            program.push(instruction(BPF_ALU | BPF_AND | BPF_K, 0, 0, *mask));
+fn check(cases: &[Case], program: &mut Vec<sock_filter>) {
+    for case in cases {
+        // From its end, since each condition that fails jumps over all that is behind it.
+        let mut backwards = vec![give(SECCOMP_RET_ALLOW)];
+        for Condition { argument, mask, value } in case.iter().rev() {
+            let rest = u8::try_from(backwards.len()).unwrap_or(u8::MAX);
+            backwards.push(jump(BPF_JEQ, *value, 0, rest));
+            if *mask != u32::MAX {
+                backwards.push(instruction(BPF_ALU | BPF_AND | BPF_K, 0, 0, *mask));
+            }
+            let arguments = std::mem::offset_of!(seccomp_data, args);
+            let offset = arguments + usize::from(*argument) * size_of::<u64>() + LOWER_HALF;
+            backwards.push(load(offset));
         }
-        program.extend([jump(BPF_JEQ, *value, 0, 1), give(SECCOMP_RET_ALLOW)]);
+        program.extend(backwards.into_iter().rev());
     }
     program.push(give(DENIED));
 }

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{Read as _, Write as _},
-    os::fd::{AsFd as _, OwnedFd, RawFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
@@ -20,6 +20,7 @@ use tempfile::TempDir;
 
 use crate::probe;
 
+/// Of VMMs and what belongs to them; a gateway has more, see `gateway`.
 pub(crate) const PROFILES: [Profile; 3] =
     [Profile::CloudHypervisor, Profile::Qemu, Profile::VhostDeviceVsock];
 /// Nobody's on any host.
@@ -100,6 +101,29 @@ impl Machine {
         arguments: &[&str],
         cgroups: &[PathBuf],
     ) -> Result<Program, LaunchFailure> {
+        self.launch_with(within, jail, arguments, cgroups, (None, &[]))
+    }
+
+    /// In a network that it is given, and with parts of it.
+    pub(crate) fn launch_in(
+        &self,
+        network: BorrowedFd<'_>,
+        parts: &[(BorrowedFd<'_>, RawFd)],
+        jail: &Jail,
+        arguments: &[&str],
+    ) -> Result<Program, LaunchFailure> {
+        let within = File::open(self.directory()).unwrap();
+        self.launch_with(&within, jail, arguments, &[], (Some(network), parts))
+    }
+
+    fn launch_with(
+        &self,
+        within: &File,
+        jail: &Jail,
+        arguments: &[&str],
+        cgroups: &[PathBuf],
+        (network, parts): (Option<BorrowedFd<'_>>, &[(BorrowedFd<'_>, RawFd)]),
+    ) -> Result<Program, LaunchFailure> {
         let (said, theirs) = high(pipe_with(PipeFlags::CLOEXEC).unwrap());
         let (hears, ours) = high(pipe_with(PipeFlags::CLOEXEC).unwrap());
         let own = std::env::current_exe().unwrap();
@@ -111,8 +135,10 @@ impl Machine {
             directory: self.directory(),
             within: within.as_fd(),
             jail: Some(jail),
+            network,
             cgroups,
-            descriptors: &[(hears.as_fd(), 0), (theirs.as_fd(), 1), (theirs.as_fd(), 2)],
+            descriptors: &[&[(hears.as_fd(), 0), (theirs.as_fd(), 1), (theirs.as_fd(), 2)], parts]
+                .concat(),
         }
         .start()?;
         let Launched { pid, pidfd, confinement } = launched;
@@ -143,9 +169,12 @@ fn program() -> Vec<JailPath> {
 }
 
 /// Out of the way of the numbers that a program is given.
+pub(crate) fn above(descriptor: impl AsFd) -> OwnedFd {
+    rustix::io::fcntl_dupfd_cloexec(descriptor, 300 as RawFd).unwrap()
+}
+
 fn high((one, other): (OwnedFd, OwnedFd)) -> (OwnedFd, OwnedFd) {
-    let move_up = |descriptor| rustix::io::fcntl_dupfd_cloexec(descriptor, 300 as RawFd).unwrap();
-    (move_up(one), move_up(other))
+    (above(one), above(other))
 }
 
 /// Killed and reaped when it is dropped.

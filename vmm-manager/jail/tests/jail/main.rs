@@ -7,8 +7,10 @@
 mod death;
 mod denied;
 mod devices;
+mod gateway;
 mod machine;
 mod misuse;
+mod network;
 mod probe;
 mod reduced;
 mod siblings;
@@ -46,6 +48,12 @@ tests! {
     swaps::nothing_is_changed_by_a_refusal,
     misuse::what_cannot_be_in_a_jail_is_named,
     misuse::a_step_that_fails_is_named,
+    gateway::what_a_gateway_needs_works,
+    gateway::what_no_gateway_needs_is_denied,
+    gateway::files_that_are_not_its_own_are_denied,
+    gateway::each_of_its_threads_is_in_its_network_and_confined,
+    gateway::it_reaches_nothing_of_the_host_or_of_other_networks,
+    gateway::a_network_that_cannot_be_joined_is_named,
     reduced::without_root_files_are_denied_all_the_same,
 }
 

@@ -5,12 +5,15 @@
 mod allowed;
 mod calls;
 mod files;
+mod gateway;
 
 use std::{
     io::{self, BufRead as _},
     process::ExitCode,
     time::Duration,
 };
+
+pub(crate) use self::gateway::{CONTROL, TCP, TCP6, UDP, UDP6};
 
 /// Its first argument.
 pub(crate) const MARK: &str = "be-the-probe";
@@ -22,6 +25,12 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
         ["files", rest @ ..] => files::try_all(rest),
         ["reach", rest @ ..] => files::reach(rest),
         ["allowed"] => allowed::do_all(),
+        ["gateway-calls"] => {
+            calls::try_common();
+            gateway::try_all();
+        }
+        ["gateway"] => gateway::do_all(),
+        ["dial", rest @ ..] => gateway::dial(rest),
         ["device", path] => allowed::ask_device(path),
         ["threads", count] => threads(count.parse().unwrap()),
         ["descriptors"] => descriptors(),

@@ -9,6 +9,8 @@ fn order() -> Order {
         stdout,
         stderr_bytes: 8192,
         descriptors,
+        network: false,
+        parting_millis: 0,
         jail: None,
     };
     let pair = || Source::Pair { name: "p".to_owned() };
@@ -77,7 +79,45 @@ fn an_order_is_understood_or_refused_with_its_fault() {
         "descriptor 7 is not one of 100 to 163",
     );
     check(|order| order.programs[1].descriptors[1].number = 100, "100 stands for two things");
+    check(|order| order.programs[0].parting_millis = 5000, "");
+    check(
+        |order| order.programs[0].parting_millis = 5001,
+        "5001 milliseconds are longer than a machine's end may take",
+    );
     check(|order| order.programs[0].descriptors.clear(), "the pair p does not have two ends");
+}
+
+#[test]
+fn each_part_of_a_network_goes_to_one_program() {
+    let give = |order: &mut Order, program: usize, number, name: &str| {
+        let source = Source::Given { name: name.to_owned() };
+        order.programs[program].descriptors.push(Descriptor { number, source });
+    };
+    check(
+        |order| {
+            for (number, name) in (110..).zip(GIVEN) {
+                give(order, usize::from(name == "tap"), number, name);
+            }
+        },
+        "",
+    );
+    check(|order| give(order, 0, 164, "tap"), "descriptor 164 is not one of 100 to 163");
+    for name in ["", "TAP", "tap0", "namespace", "dns-udp4", "../tap"] {
+        let expected = format!("{name} is no part of a machine's network");
+        check(|order| give(order, 0, 110, name), &expected);
+    }
+    for other in [0, 1] {
+        check(
+            |order| {
+                give(order, 0, 110, "splice");
+                give(order, other, 111, "splice");
+            },
+            "splice stands for two things",
+        );
+    }
+    let expected =
+        "bridge is to be in the machine's network and has no jail with a user of its own";
+    check(|order| order.programs[0].network = true, expected);
 }
 
 #[test]

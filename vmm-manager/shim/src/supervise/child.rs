@@ -1,6 +1,9 @@
 //! One program while it runs, and what is kept of what it says.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::{
+    os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd},
+    time::{Duration, Instant},
+};
 
 use kiln_jail::{Launch, Launched};
 use rustix::{
@@ -22,6 +25,8 @@ pub(super) struct Running {
     pid: Pid,
     pidfd: OwnedFd,
     streams: [Option<Stream>; 3],
+    /// How long it has to end by itself.
+    parting: Duration,
     /// What it says when the machine is at its end.
     ends: Vec<String>,
     has_said_end: bool,
@@ -34,6 +39,16 @@ pub(super) struct Line {
     pub(super) end: OwnedFd,
     pub(super) keep_bytes: usize,
     pub(super) ends: Vec<String>,
+}
+
+/// What one program is born with.
+#[derive(Debug)]
+pub(super) struct Own<'a> {
+    /// Under which numbers.
+    pub(super) descriptors: Vec<(OwnedFd, RawFd)>,
+    /// The one that it joins.
+    pub(super) network: Option<BorrowedFd<'a>>,
+    pub(super) heard: Option<Line>,
 }
 
 /// What a child says, to us.
@@ -49,15 +64,14 @@ const STDERR: usize = 1;
 const HEARD: usize = 2;
 
 impl Running {
-    /// Starts a program of `order` with the descriptors that are its own; its line to us is
-    /// `heard`. Must be called by the one thread of this process: the kernel kills the child when
+    /// Starts a program of `order` with what is its own. Must be called by the one thread of this process: the kernel kills the child when
     /// the thread that forked it ends.
     pub(super) fn spawn(
         program: &Program,
         order: &Order,
-        mut descriptors: Vec<(OwnedFd, RawFd)>,
-        heard: Option<Line>,
+        own: Own<'_>,
     ) -> Result<Self, StartFailure> {
+        let Own { mut descriptors, network, heard } = own;
         let io = |error: Errno| failed("a pipe", &error.into());
         let (stderr, theirs) = pipe().map_err(io)?;
         descriptors.push((theirs, 2));
@@ -81,6 +95,7 @@ impl Running {
             directory: &order.directory,
             within: within.as_fd(),
             jail: program.jail.as_ref(),
+            network,
             cgroups: &order.cgroups,
             descriptors: &borrowed,
         };
@@ -109,6 +124,7 @@ impl Running {
             pid,
             pidfd,
             streams: [console, stderr, heard],
+            parting: Duration::from_millis(program.parting_millis),
             ends,
             has_said_end: false,
             end: None,
@@ -150,6 +166,15 @@ impl Running {
     /// Whether it has said that the machine is at its end.
     pub(super) fn has_said_end(&self) -> bool {
         self.has_said_end
+    }
+
+    /// Lets it end by itself, where it may: until when it has to have.
+    pub(super) fn part(&self) -> Option<Instant> {
+        if self.parting.is_zero() || pidfd_send_signal(&self.pidfd, Signal::TERM).is_err() {
+            self.kill();
+            return None;
+        }
+        Some(Instant::now() + self.parting)
     }
 
     pub(super) fn kill(&self) {

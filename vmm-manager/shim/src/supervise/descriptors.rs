@@ -11,7 +11,7 @@ use rustix::{
 };
 
 /// Above all that programs are given.
-const KEPT: i32 = 200;
+pub(super) const KEPT: i32 = 200;
 
 /// A copy out of the way of the numbers that an order may use.
 pub(super) fn high(descriptor: impl AsFd) -> io::Result<OwnedFd> {

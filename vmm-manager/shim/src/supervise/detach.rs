@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd as _, OwnedFd},
+    os::fd::{AsRawFd as _, OwnedFd, RawFd},
     path::Path,
 };
 
@@ -11,7 +11,7 @@ use rustix::{
     process::{chdir, setsid, umask},
 };
 
-use super::{descriptors::high, signals};
+use super::{descriptors::high, given::Given, signals};
 use crate::{LOG_FILE, files::clear};
 
 /// What is kept of the starter.
@@ -23,9 +23,10 @@ pub(super) struct Detached {
     pub(super) report: OwnedFd,
 }
 
-/// Goes to `directory`, if it is not there already. `None` in the starter's own child, which has nothing left to do. Everything but the fork comes
-/// behind it, where a failure can still be told on stdout.
-pub(super) fn detach(directory: Option<&Path>) -> io::Result<Option<Detached>> {
+/// Goes to `directory`, if it is not there already, and keeps what is `given`. `None` in the
+/// starter's own child, which has nothing left to do. Everything but the fork comes behind it,
+/// where a failure can still be told on stdout.
+pub(super) fn detach(directory: Option<&Path>, given: &Given) -> io::Result<Option<Detached>> {
     // SAFETY: this process has one thread, so its copy is whole.
     match unsafe { libc::fork() } {
         -1 => return Err(io::Error::last_os_error()),
@@ -35,10 +36,7 @@ pub(super) fn detach(directory: Option<&Path>) -> io::Result<Option<Detached>> {
     setsid()?;
     signals::settle()?;
     umask(Mode::from_raw_mode(0o077));
-    // SAFETY: whoever opened them was this process before it was ours: nothing here refers to one.
-    if unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
+    close_others(&given.numbers())?;
     let leash = high(io::stdin())?;
     let report = high(io::stdout())?;
     if let Some(directory) = directory {
@@ -64,4 +62,24 @@ pub(super) fn detach(directory: Option<&Path>) -> io::Result<Option<Detached>> {
     // Shown in process lists, whatever the file is called.
     rustix::thread::set_name(c"kiln-shim")?;
     Ok(Some(Detached { leash, report }))
+}
+
+/// All but the standard streams and what is `kept`, which is in order.
+fn close_others(kept: &[RawFd]) -> io::Result<()> {
+    let mut first: libc::c_uint = 3;
+    for kept in kept.iter().map(|kept| kept.cast_unsigned()) {
+        if first < kept {
+            close(first, kept - 1)?;
+        }
+        first = kept + 1;
+    }
+    close(first, libc::c_uint::MAX)
+}
+
+fn close(first: libc::c_uint, last: libc::c_uint) -> io::Result<()> {
+    // SAFETY: whoever opened them was this process before it was ours: nothing here refers to one.
+    if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }

@@ -4,11 +4,15 @@
 //!            a program ends, or somebody wants it         all reaped
 //! Running ────────────────────────────────────▶ Ending ──────────────▶ Ended(ExitRecord)
 //! ```
+//!
+//! The others are killed; those that may end by themselves are told to, and killed when they have
+//! not in their time.
 
 use std::{
     fs,
     os::fd::{BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 use super::child::Running;
@@ -53,6 +57,8 @@ enum Stage {
         meant: bool,
         /// The program that began it; `None` when we did.
         first: Option<String>,
+        /// When whoever has not ended by itself is killed; `None` when all have been.
+        until: Option<Instant>,
     },
     Ended(ExitRecord),
 }
@@ -88,7 +94,13 @@ impl Machine {
         {
             self.end(Some(first));
         }
-        if let Stage::Ending { meant, first } = &self.stage
+        if let Stage::Ending { until: until @ Some(_), .. } = &mut self.stage
+            && until.is_none_or(|until| Instant::now() >= until)
+        {
+            *until = None;
+            self.living().for_each(Running::kill);
+        }
+        if let Stage::Ending { meant, first, until: _ } = &self.stage
             && self.children.iter().all(Running::has_ended)
         {
             let record = self.exit(*meant, first.clone());
@@ -111,9 +123,19 @@ impl Machine {
     }
 
     fn end(&mut self, first: Option<String>) {
-        self.stage = Stage::Ending { meant: self.stopping, first };
-        for child in self.children.iter().filter(|child| !child.has_ended()) {
-            child.kill();
+        let until = self.living().filter_map(Running::part).max();
+        self.stage = Stage::Ending { meant: self.stopping, first, until };
+    }
+
+    fn living(&self) -> impl Iterator<Item = &Running> {
+        self.children.iter().filter(|child| !child.has_ended())
+    }
+
+    /// When there is something to do though nothing ends.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Ending { until, .. } => *until,
+            Stage::Running | Stage::Ended(_) => None,
         }
     }
 

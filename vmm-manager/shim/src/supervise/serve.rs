@@ -111,7 +111,8 @@ impl Server {
             let children = self.machine.descriptors();
             events.extend(children.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         }
-        let deadline = [end.map(End::next), self.clients.deadline()].into_iter().flatten().min();
+        let deadlines = [end.map(End::next), self.clients.deadline(), self.machine.deadline()];
+        let deadline = deadlines.into_iter().flatten().min();
         let pause = deadline.map(|deadline| {
             let pause = deadline.saturating_duration_since(Instant::now());
             Timespec {

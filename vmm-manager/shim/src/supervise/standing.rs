@@ -11,7 +11,7 @@
 //! [`KILL`] stays to the end: programs have users of their own, and when a supervisor is killed, the
 //! kernel sends their death signal in its name and with its rights.
 
-use std::{env, io};
+use std::io;
 
 use rustix::{
     fs::{Gid, Uid},
@@ -33,8 +33,7 @@ pub(super) enum Standing {
 
 impl Standing {
     /// As the command line says; `None` for one that is not understood.
-    pub(super) fn asked() -> Option<Self> {
-        let mut arguments = env::args().skip(1);
+    pub(super) fn asked(arguments: &mut impl Iterator<Item = String>) -> Option<Self> {
         match (arguments.next().as_deref(), arguments.next()) {
             (None, None) => Some(Self::AsStarted),
             (Some(KEEPER), Some(keeper)) => {

@@ -20,9 +20,10 @@ use rustix::{
 };
 
 use super::{
-    child::{Line, Running},
+    child::{Line, Own, Running},
     descriptors::high,
     failed,
+    given::{Given, NAMESPACE},
     leash::Leash,
     machine::{Machine, Started},
     standing::Standing,
@@ -43,6 +44,7 @@ const HERE: &str = ".";
 pub(super) fn start(
     order: &Order,
     standing: Standing,
+    given: Given,
     leash: &Leash,
 ) -> Result<Started, StartFailure> {
     let lock = lock()?;
@@ -50,11 +52,15 @@ pub(super) fn start(
         clear(Path::new(name))
             .map_err(|error| failed(format!("what is left at {name}"), &error))?;
     }
-    let started = Start::new(order, standing)?.run(order, leash, lock);
+    let started = Start::new(order, standing, given)?.run(order, leash, lock);
     if started.is_err() {
         let _adoptable_no_more = fs::remove_file(RECORD_FILE);
     }
     started
+}
+
+fn not_given(name: &str) -> StartFailure {
+    StartFailure::NotGiven { name: name.to_owned() }
 }
 
 /// One supervisor lives in a directory; the kernel lets go of the lock with the process.
@@ -95,10 +101,12 @@ struct Start {
     pairs: HashMap<String, OwnedFd>,
     deadline: Instant,
     standing: Standing,
+    /// What of the machine's network has not been given away; closed when all programs run.
+    given: Given,
 }
 
 impl Start {
-    fn new(order: &Order, standing: Standing) -> Result<Self, StartFailure> {
+    fn new(order: &Order, standing: Standing, given: Given) -> Result<Self, StartFailure> {
         let own = |error: io::Error| failed("the supervisor's own identity", &error);
         let record = ShimRecord {
             major: MAJOR,
@@ -118,6 +126,7 @@ impl Start {
             pairs: HashMap::new(),
             deadline: Instant::now() + Duration::from_millis(order.start_limit_millis),
             standing,
+            given,
         };
         // Before the first child: whoever finds one that runs finds its supervisor.
         start.write_down()?;
@@ -140,7 +149,7 @@ impl Start {
 
     fn add(&mut self, program: &Program, order: &Order, leash: &Leash) -> Result<(), StartFailure> {
         let io = |error: io::Error| failed("a socket", &error);
-        let mut given = Vec::new();
+        let mut descriptors = Vec::new();
         let mut heard = None;
         for descriptor in &program.descriptors {
             let end = match &descriptor.source {
@@ -160,10 +169,17 @@ impl Start {
                     heard = Some(Line { end: ours, keep_bytes: *keep_bytes, ends: ends.clone() });
                     theirs
                 }
+                Source::Given { name } => self.given.take(name).ok_or_else(|| not_given(name))?,
             };
-            given.push((end, descriptor.number));
+            descriptors.push((end, descriptor.number));
         }
-        let spawn = || Running::spawn(program, order, given, heard);
+        let network = match (program.network, self.given.namespace()) {
+            (false, _) => None,
+            (true, Some(namespace)) => Some(namespace),
+            (true, None) => return Err(not_given(NAMESPACE)),
+        };
+        let own = Own { descriptors, network, heard };
+        let spawn = || Running::spawn(program, order, own);
         let child = self
             .standing
             .starting(program.jail.is_some(), spawn)

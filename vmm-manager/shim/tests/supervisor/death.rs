@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use kiln_shim::{Ask, EXIT_FILE, End, ExitRecord};
+use kiln_shim::{Ask, EXIT_FILE, End, ExitRecord, Program};
 use rustix::process::Signal;
 
 use crate::{
@@ -75,4 +75,30 @@ fn a_record_that_cannot_be_written_is_told_and_tried_again() {
     assert!(ExitRecord::read(shim.directory()).is_err());
     fs::remove_dir_all(&fresh).unwrap();
     assert_eq!(shim.exit(), exit);
+}
+
+#[test]
+fn a_program_that_may_ends_by_itself_in_its_time() {
+    let gateway = |script: &str, parting_millis| {
+        let script = format!(
+            "trap 'echo last >> words; {script}' TERM; touch set; while :; do sleep 0.01; done"
+        );
+        Program { parting_millis, ..shell("gateway", &script) }
+    };
+    let check = |gateway: Program, end: End, words: &str| {
+        let vmm = shell("vmm", "while ! test -e go; do sleep 0.01; done; exit 7");
+        let shim = Shim::of(vec![vmm, gateway]);
+        until(|| shim.file("set").exists().then_some(()));
+        fs::write(shim.file("go"), "").unwrap();
+        let exit = shim.exit();
+        assert_eq!((exit.first.as_str(), exit.stopping), ("vmm", false));
+        assert_eq!(exit.child("vmm").unwrap().end, End::Code(7));
+        assert_eq!(exit.child("gateway").unwrap().end, end);
+        let said = fs::read_to_string(shim.file("words")).unwrap_or_default();
+        assert_eq!(said, words);
+    };
+    check(gateway("exit 0", 5000), End::Code(0), "last\n");
+    check(gateway("", 300), End::Signal(9), "last\n");
+    // Nobody asks one that has no time.
+    check(gateway("exit 0", 0), End::Signal(9), "");
 }

@@ -15,7 +15,7 @@ const USER: u32 = 1_899_000_000;
 const SLEEP: &str = "/bin/sleep";
 
 /// It sleeps, with what the loader of this host finds for it.
-fn sleeper(directory: &Path) -> Program {
+pub(crate) fn sleeper(directory: &Path) -> Program {
     let triple = format!("{}-linux-gnu", std::env::consts::ARCH);
     let mut files = vec![SLEEP.into(), PathBuf::from(format!("/lib/{triple}/libc.so.6"))];
     let loaders = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
@@ -33,7 +33,7 @@ fn sleeper(directory: &Path) -> Program {
 }
 
 #[expect(clippy::print_stdout, reason = "that it did not run is to be seen")]
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
         println!("not run: a jail of its own is root's to make");

@@ -4,6 +4,7 @@
 
 mod client;
 mod death;
+mod given;
 mod hostile;
 mod jail;
 mod memory;

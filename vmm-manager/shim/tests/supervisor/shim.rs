@@ -35,6 +35,8 @@ pub(crate) fn shell(name: &str, script: &str) -> Program {
         stdout: Stdout::Null,
         stderr_bytes: 1024,
         descriptors: Vec::new(),
+        network: false,
+        parting_millis: 0,
         jail: None,
     }
 }
@@ -81,7 +83,7 @@ pub(crate) fn launch(order: &[u8]) -> (Report, ChildStdin) {
     (serde_json::from_str(&said).unwrap(), leash)
 }
 
-fn reap(pid: u32) {
+pub(crate) fn reap(pid: u32) {
     let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
     let options = rustix::process::WaitIdOptions::EXITED;
     rustix::process::waitid(rustix::process::WaitId::Pid(pid), options).unwrap();

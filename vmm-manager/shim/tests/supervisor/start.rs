@@ -63,6 +63,8 @@ fn a_child_is_given_nothing_but_what_was_ordered() {
     let pair = || Source::Pair { name: "p".to_owned() };
     let vmm = Program {
         descriptors: vec![descriptor(100, pair()), descriptor(163, listen)],
+        network: false,
+        parting_millis: 0,
         jail: None,
         ..console("vmm", LIST)
     };
@@ -89,6 +91,8 @@ fn python(name: &str, script: &str, source: Source) -> Program {
         path: "/usr/bin/python3".into(),
         arguments: vec!["-c".to_owned(), script.to_owned()],
         descriptors: vec![descriptor(100, source)],
+        network: false,
+        parting_millis: 0,
         jail: None,
         ..console(name, "")
     }

@@ -2,6 +2,7 @@
 
 pub(in crate::api) mod fuzz;
 
+use kiln_net::policy::Policy;
 use kiln_proto::v1;
 
 use super::{idempotency_key, job_spec, project};
@@ -159,6 +160,29 @@ fn what_is_unusual_and_right_is_taken_as_it_is() {
         exec.env,
         [("A".to_owned(), value.to_owned()), ("PATH".to_owned(), "/x".to_owned())]
     );
+}
+
+fn egress(mode: i32, rules: &[&str]) -> v1::JobSpec {
+    let rules = rules.iter().map(ToString::to_string).collect();
+    v1::JobSpec { egress: Some(v1::Egress { mode, rules }), ..valid() }
+}
+
+#[test]
+fn a_policy_is_read_and_its_wrong_rule_is_named() {
+    let allow = v1::EgressMode::Allow.into();
+    assert_eq!(job_spec(Some(valid())).unwrap().egress, Policy::None);
+    let spec = job_spec(Some(egress(allow, &["two.test:22/tcp", "ONE.test"]))).unwrap();
+    assert_eq!(spec.egress.to_string(), "allow=one.test:443,two.test:22/tcp");
+    check(egress(99, &[]), "spec.egress.mode");
+    check(egress(allow, &[]), "spec.egress.rules");
+    check(egress(0, &["one.test"]), "spec.egress.rules");
+    check(egress(v1::EgressMode::Internet.into(), &["one.test"]), "spec.egress.rules");
+    check(egress(allow, &["one.test", "1.2.3.4"]), "spec.egress.rules[1]");
+    check(egress(allow, &["one.test", "two.test", "one.test:443"]), "spec.egress.rules[2]");
+    check(egress(allow, &["one.test,two.test"]), "spec.egress.rules[0]");
+    let many: Vec<_> = (0..1001).map(|number| format!("h{number}.test")).collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    check(egress(allow, &many), "spec.egress.rules");
 }
 
 #[test]

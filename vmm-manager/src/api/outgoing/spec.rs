@@ -2,10 +2,12 @@
 
 use kiln_proto::v1;
 
+use super::egress;
 use crate::job::{DiskFormat, Exec, InputDisk, JobSpec, OutputDisk, TerminalSize, Work};
 
 pub(super) fn job_spec(spec: &JobSpec) -> v1::JobSpec {
-    let JobSpec { cpus, memory_bytes, disk_bytes, timeout, attach, work, inputs, outputs } = spec;
+    let JobSpec { cpus, memory_bytes, disk_bytes, timeout, attach, work, inputs, outputs, egress } =
+        spec;
     let Work::Exec(exec) = work;
     v1::JobSpec {
         cpus: *cpus,
@@ -16,6 +18,7 @@ pub(super) fn job_spec(spec: &JobSpec) -> v1::JobSpec {
         work: Some(v1::job_spec::Work::Exec(exec_spec(exec))),
         inputs: inputs.iter().map(input_disk).collect(),
         outputs: outputs.iter().map(output_disk).collect(),
+        egress: Some(egress::policy(egress)),
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) async fn guest() -> (Guest, CancellationToken) {
             .serve_with_incoming(incoming),
     );
     let limit = Duration::from_secs(30);
-    let hello = Hello { hostname: "guest".to_owned(), secret: [1; 32], limit };
+    let hello = Hello { hostname: "guest".to_owned(), secret: [1; 32], network: None, limit };
     let (guest, _) = Connection::over(ours).await.unwrap().hello(hello).await.unwrap();
     (guest, killed)
 }

@@ -25,9 +25,11 @@ use tonic::{
 };
 
 use crate::{
+    admission::Network,
     api::{HostApi, HostApiParts, JobApi, JobApiParts},
     job::{CommandEnd, JobId, Outcome, OutputRecord},
     log::{Log, LogQuota, LogWriter},
+    network::{Networkless, Networks},
     output::{self, Outputs},
     scheduler::{Budget, Runner, Scheduler, Turn},
     source::Sources,
@@ -82,6 +84,14 @@ impl Runner for Hands {
 impl Service {
     /// With room for one VM, and one job that waits.
     pub(super) async fn start() -> Self {
+        Self::start_with(Err(Networkless::Unwanted)).await
+    }
+
+    pub(super) async fn start_with(networks: Result<Arc<Networks>, Networkless>) -> Self {
+        let network = match &networks {
+            Ok(networks) => Network::UpTo(networks.ceiling().clone()),
+            Err(_) => Network::Absent,
+        };
         let home = tempfile::tempdir().unwrap();
         let path = |name: &str| home.path().join(name);
         std::fs::create_dir(path("jobs")).unwrap();
@@ -89,7 +99,8 @@ impl Service {
         let runner = Arc::new(Hands { turns, jobs: path("jobs") });
         let (store, recovered) = Store::open(&path("store")).unwrap();
         let total = Budget { cpus: 8, memory_bytes: 8 << 30, disk_bytes: 1 << 40, vms: 1 };
-        let scheduler = Arc::new(Scheduler::start(runner, Arc::clone(&store), total, 1, recovered));
+        let scheduler =
+            Arc::new(Scheduler::start(runner, Arc::clone(&store), total, network, 1, recovered));
         let sources = Sources::open(&path("sources"), MOST_SOURCE_BYTES).unwrap();
         let outputs = Outputs::new(path("jobs"));
         let jobs = JobApi::new(JobApiParts {
@@ -106,6 +117,7 @@ impl Service {
             instance,
             vmm,
             jail: JailState::Full,
+            networks,
             scheduler: Arc::clone(&scheduler),
         });
         let listener = UnixListener::bind(path("socket")).unwrap();

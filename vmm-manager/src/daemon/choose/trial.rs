@@ -162,6 +162,7 @@ impl<'a> Trials<'a> {
             memory_bytes: PROBE_MEMORY_BYTES,
             disks: &disks,
             sources: &[],
+            network: None,
         };
         let mut spec = machine::spec(self.image, parts);
         Ok(match payload {

@@ -11,6 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use kiln_shim::ProcessIdentity;
 use tokio::{net::UnixListener, sync::watch, task::JoinHandle};
 
 use super::agent::{self, Script};
@@ -87,6 +88,9 @@ impl Vmm for FakeVmm {
         for disk in &spec.disks {
             assert!(disk.read_only || disk.path.exists(), "{} is not there", disk.path.display());
         }
+        if let Some(network) = &spec.network {
+            assert!(network.config.exists() && network.record.exists(), "a gateway has no files");
+        }
         let socket = spec.directory.join("vsock.sock");
         let listener = UnixListener::bind(&socket)
             .map_err(|source| VmmError::Io { what: "the vsock socket", source })?;
@@ -96,6 +100,7 @@ impl Vmm for FakeVmm {
             script: self.script.clone(),
             exit: watch::Sender::new(None),
             parts: Mutex::new((Some(listener), None)),
+            has_network: spec.network.is_some(),
         });
         self.rack.machines.lock().unwrap().insert(spec.directory, Arc::clone(&core));
         Ok(self.handle(core))
@@ -124,6 +129,8 @@ struct Core {
     exit: watch::Sender<Option<VmExit>>,
     /// The socket before the boot, the agent behind it.
     parts: Mutex<(Option<UnixListener>, Option<JoinHandle<()>>)>,
+    /// And so a gateway.
+    has_network: bool,
 }
 
 impl Core {
@@ -202,6 +209,10 @@ impl Machine for FakeMachine {
 
     fn name(&self) -> &'static str {
         "fake"
+    }
+
+    fn gateway(&self) -> Option<ProcessIdentity> {
+        self.core.has_network.then(|| ProcessIdentity::own().unwrap())
     }
 
     fn vsock_socket(&self) -> &Path {

@@ -13,13 +13,13 @@ use crate::{
     vmm::VmExit,
 };
 
-fn paced(length: usize) -> Script {
+pub(super) fn paced(length: usize) -> Script {
     let output: Vec<u8> = (0..length).map(|index| u8::try_from(index % 251).unwrap()).collect();
     Script { work: AgentWork::Paced, output: Bytes::from(output), ..Script::exits(0) }
 }
 
 /// Runs the job until it has come so far; then the daemon dies, and another one starts.
-async fn restarted(
+pub(super) async fn restarted(
     bench: Bench,
     job: Arc<JobHandle>,
     script: &Script,
@@ -39,19 +39,21 @@ async fn restarted(
     let id = job.id().clone();
     drop(job);
     store.close(PATIENCE).await.unwrap();
+    let networks = host.networks.clone();
     drop((host, store));
     rack.daemon_died.store(false, Ordering::SeqCst);
-    let (host, store, alive) = start_daemon(directory.path(), Fault::None, script.clone(), &rack);
+    let path = directory.path();
+    let (host, store, alive) = start_daemon(path, Fault::None, script.clone(), &rack, networks);
     let [job] = alive.try_into().unwrap();
     assert_eq!(job.id(), &id);
     (Bench { host, store, rack, directory }, job)
 }
 
-fn is_booting(job: &Job) -> bool {
+pub(super) fn is_booting(job: &Job) -> bool {
     job.phases.last().is_some_and(|phase| phase.step == Step::Boot)
 }
 
-async fn adopted(bench: &Bench, job: &Arc<JobHandle>) -> Turn {
+pub(super) async fn adopted(bench: &Bench, job: &Arc<JobHandle>) -> Turn {
     timeout(PATIENCE, bench.host.adopt(Arc::clone(job))).await.unwrap()
 }
 
@@ -154,7 +156,8 @@ async fn a_machine_is_left_when_its_jobs_end_is_not_written_down() {
     assert_eq!(bench.rack.alive(), 1);
     let Bench { host, store, rack, directory } = bench;
     drop((host, store, job));
-    let (host, store, alive) = start_daemon(directory.path(), Fault::None, script.clone(), &rack);
+    let path = directory.path();
+    let (host, store, alive) = start_daemon(path, Fault::None, script.clone(), &rack, None);
     let [job] = alive.try_into().unwrap();
     let bench = Bench { host, store, rack, directory };
     assert_eq!(adopted(&bench, &job).await, Turn::Over);

@@ -18,6 +18,7 @@ fn changes() -> impl Strategy<Value = Change> {
         1 => samples::machines().prop_map(|machine| Change::Machine(Box::new(machine))),
         1 => samples::usages().prop_map(Change::Usage),
         1 => any::<u64>().prop_map(Change::MemoryPeak),
+        1 => samples::egress().prop_map(|egress| Change::Egress(Arc::new(egress))),
         2 => samples::outputs().prop_map(Change::Outputs),
         1 => Just(Change::OutputsExpired),
         2 => Just(Change::Started),
@@ -40,7 +41,7 @@ fn holds(record: &Record) {
     match &job.state {
         State::Queued => {
             assert!(!recovery.started && recovery.number.is_none() && !recovery.released);
-            assert!(job.machine.is_none() && job.outputs.is_empty());
+            assert!(job.machine.is_none() && job.outputs.is_empty() && job.egress.is_none());
         }
         State::Running { .. } => assert!(!recovery.released),
         State::Ended { outcome, .. } => {

@@ -6,10 +6,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use kiln_net::record::EgressRecord;
 use serde::{Deserialize, Serialize};
 
 use super::{
     DocumentError,
+    egress::Egress,
     outcome::OutcomeDocument,
     time::{duration_nanos, nanos_of, time_of},
 };
@@ -48,6 +50,9 @@ struct Document {
     number: Option<u32>,
     exit: Option<OutcomeDocument>,
     cancel: Option<Cancel>,
+    /// Records of earlier versions do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    egress: Option<Egress>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -158,6 +163,7 @@ impl From<&Record> for Document {
             outputs,
             usage: Usage { vm_memory_peak_bytes, vm_cpu_time, disk_peak_bytes },
             idempotency_key: _,
+            egress,
         } = job;
         let Recovery { started, guest_secret: _, number, exit, cancel, released: _ } = recovery;
         Self {
@@ -177,6 +183,7 @@ impl From<&Record> for Document {
             number: *number,
             exit: exit.as_ref().map(|CommandEnd { outcome }| outcome.into()),
             cancel: cancel.map(Cancel::from),
+            egress: egress.as_deref().map(Egress::from),
         }
     }
 }
@@ -200,6 +207,7 @@ impl Document {
             number,
             exit,
             cancel,
+            egress,
         } = self;
         if version != VERSION {
             return Err(DocumentError::Version { theirs: version, ours: VERSION });
@@ -222,6 +230,7 @@ impl Document {
             outputs: outputs.into_iter().map(OutputRecord::from).collect(),
             usage: Usage { vm_memory_peak_bytes, vm_cpu_time, disk_peak_bytes },
             idempotency_key,
+            egress: egress.map(Arc::<EgressRecord>::try_from).transpose()?,
         };
         let exit = exit.map(|outcome| CommandEnd { outcome: outcome.into() });
         let cancel = cancel.map(CancelReason::from);

@@ -1,6 +1,7 @@
 //! What was asked. Written once: the request of a job is also what a second one under the same
 //! idempotency key is compared with.
 
+use kiln_net::policy::Policy;
 use serde::{Deserialize, Serialize};
 
 use super::{DocumentError, time::duration_nanos};
@@ -20,6 +21,9 @@ struct Request {
     work: WorkDocument,
     inputs: Vec<Input>,
     outputs: Vec<Output>,
+    /// As it is written. Not of a closed network, so that requests of earlier versions read the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    egress: Option<String>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -77,8 +81,17 @@ pub(in crate::store) fn decode_request(text: &str) -> Result<JobSpec, DocumentEr
 
 impl From<&JobSpec> for Request {
     fn from(spec: &JobSpec) -> Self {
-        let JobSpec { cpus, memory_bytes, disk_bytes, timeout, attach, work, inputs, outputs } =
-            spec;
+        let JobSpec {
+            cpus,
+            memory_bytes,
+            disk_bytes,
+            timeout,
+            attach,
+            work,
+            inputs,
+            outputs,
+            egress,
+        } = spec;
         Self {
             version: VERSION,
             cpus: *cpus,
@@ -89,6 +102,7 @@ impl From<&JobSpec> for Request {
             work: work.into(),
             inputs: inputs.iter().map(Input::from).collect(),
             outputs: outputs.iter().map(Output::from).collect(),
+            egress: (*egress != Policy::None).then(|| egress.to_string()),
         }
     }
 }
@@ -107,6 +121,7 @@ impl TryFrom<Request> for JobSpec {
             work,
             inputs,
             outputs,
+            egress,
         } = request;
         if version != VERSION {
             return Err(DocumentError::Version { theirs: version, ours: VERSION });
@@ -120,8 +135,13 @@ impl TryFrom<Request> for JobSpec {
             work: work.into(),
             inputs: inputs.into_iter().map(InputDisk::try_from).collect::<Result<_, _>>()?,
             outputs: outputs.into_iter().map(OutputDisk::from).collect(),
+            egress: egress.map_or(Ok(Policy::None), self::egress)?,
         })
     }
+}
+
+fn egress(text: String) -> Result<Policy, DocumentError> {
+    text.parse().map_err(|_| DocumentError::Field { field: "egress", value: text })
 }
 
 impl From<&Work> for WorkDocument {

@@ -64,6 +64,19 @@ fn documents_of_version_1_are_still_read() {
     assert!(read.job.has_ended() && read.recovery.started && read.job.attempt == 2);
 }
 
+/// Of version 1 too, and later than the first ones.
+#[test]
+fn a_policy_stands_in_the_request_as_it_is_written() {
+    let closed = samples::spec("x");
+    assert!(!encode_request(&closed).unwrap().contains("egress"), "as an earlier kilnd wrote it");
+    let policy = "allow=*.two.test:22/tcp,one.test";
+    let open = crate::job::JobSpec { egress: policy.parse().unwrap(), ..closed };
+    let text = encode_request(&open).unwrap();
+    assert!(text.contains("\"egress\":\"allow=one.test:443,*.two.test:22/tcp\""), "{text}");
+    let wrong = text.replace("one.test", "1.2.3.4");
+    assert!(decode_request(&wrong).unwrap_err().in_words().contains("egress"));
+}
+
 #[test]
 fn what_is_unknown_is_refused() {
     let record = samples::record();

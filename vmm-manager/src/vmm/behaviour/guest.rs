@@ -18,7 +18,7 @@ pub(super) async fn booted(
     let socket = machine.vsock_socket();
     let connection = guest::connect(socket, PATIENCE, machine.as_ref()).await?;
     let secret = guest::draw_secret()?;
-    let hello = Hello { hostname: "behaviour".to_owned(), secret, limit: PATIENCE };
+    let hello = Hello { hostname: "behaviour".to_owned(), secret, network: None, limit: PATIENCE };
     let (guest, _) = connection.hello(hello).await?;
     Ok((machine, guest))
 }

@@ -9,7 +9,7 @@ use super::start::NAME;
 use crate::{
     guest::text::printable,
     vmm::{
-        VmExit,
+        VmExit, gateway,
         supervisor::{ChildExit, End, ExitRecord, SupervisedEnd},
     },
 };
@@ -45,6 +45,12 @@ pub(super) fn exit(end: &SupervisedEnd) -> VmExit {
     }
     if let Some(limit_bytes) = out_of_memory(record, vmm) {
         return VmExit::OutOfMemory { limit_bytes };
+    }
+    if record.first == gateway::NAME
+        && let Some(gateway) = record.child(gateway::NAME)
+    {
+        let shown: Vec<_> = gateway.stderr.trim().lines().map(printable).collect();
+        return gateway::lost(gateway, &shown.join("\n"));
     }
     let stderr = shown(vmm);
     match vmm.end {

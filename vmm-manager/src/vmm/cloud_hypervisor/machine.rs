@@ -8,6 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use kiln_shim::ProcessIdentity;
 use serde_json::{Value, json};
 use tokio::{sync::Mutex, time::timeout};
 
@@ -23,7 +24,7 @@ use crate::{
     host::cgroup::CgroupUsage,
     vmm::{
         Disk, JailState, Machine, MachineStatus, Network, SerialTail, Size, VmExit, VmmError,
-        supervisor::Supervision,
+        gateway, supervisor::Supervision,
     },
 };
 
@@ -45,13 +46,15 @@ pub(super) struct CloudHypervisorMachine {
     pub(super) asked: Mutex<Value>,
     booted: AtomicBool,
     vsock_socket: PathBuf,
+    gateway_socket: Option<PathBuf>,
 }
 
 impl CloudHypervisorMachine {
     pub(super) fn new(supervision: Supervision, api: Api, asked: Value, booted: bool) -> Self {
         let vsock_socket = supervision.directory().join(VSOCK_SOCKET);
+        let gateway_socket = gateway::socket(&supervision);
         let (asked, booted) = (Mutex::new(asked), AtomicBool::new(booted));
-        Self { supervision, api, asked, booted, vsock_socket }
+        Self { supervision, api, asked, booted, vsock_socket, gateway_socket }
     }
 
     pub(super) async fn put(
@@ -233,7 +236,15 @@ impl Machine for CloudHypervisorMachine {
     }
 
     fn processes(&self) -> Vec<u32> {
-        self.supervision.pid(NAME).into_iter().collect()
+        [NAME, gateway::NAME].iter().filter_map(|name| self.supervision.pid(name)).collect()
+    }
+
+    fn gateway(&self) -> Option<ProcessIdentity> {
+        gateway::process(&self.supervision)
+    }
+
+    fn gateway_socket(&self) -> Option<&Path> {
+        self.gateway_socket.as_deref()
     }
 
     fn jail(&self) -> Option<JailState> {

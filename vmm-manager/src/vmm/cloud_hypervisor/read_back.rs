@@ -48,6 +48,7 @@ const UNWANTED: &[&[&str]] = &[
     &["net", "*", "iommu"],
     &["net", "*", "tap"],
     &["net", "*", "ip"],
+    &["net", "*", "mtu"],
     &["net", "*", "vhost_socket"],
     &["net", "*", "rate_limiter_config"],
 ];

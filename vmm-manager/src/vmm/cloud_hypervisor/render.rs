@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::vmm::{Disk, Network, VmSpec};
+use crate::vmm::{Disk, Network, VmSpec, gateway};
 
 /// Where its vsock listens, below the VM's directory. That is where it is: the 107 bytes of a socket's
 /// path are ours to spend.
@@ -46,6 +46,7 @@ pub(super) fn render(spec: &VmSpec, places: bool) -> Value {
         initramfs,
         command_line,
         disks,
+        network: _is_added_with_its_tap,
     } = spec;
     // What is named elsewhere it may open anyway.
     let rule = |place| json!({"path": directory.join(place), "access": "rw"});
@@ -116,18 +117,19 @@ pub(super) fn disk(disk: &Disk) -> Value {
     })
 }
 
-/// Its TAP travels beside the request.
+/// Its TAP travels beside the request, with the MTU that it has: told of one, Cloud Hypervisor would
+/// set it, and in its jail it can change no interface.
 pub(super) fn network(network: &Network) -> Value {
     let Network { id, mac, tap: _beside_the_request } = network;
-    let mac: Vec<_> = mac.iter().map(|byte| format!("{byte:02x}")).collect();
     json!({
         "id": id,
-        "mac": mac.join(":"),
+        "mac": gateway::mac(*mac),
+        // One in each direction.
         "num_queues": 2,
         "queue_size": 256,
         "vhost_user": false,
         "offload_tso": true,
-        "offload_ufo": true,
+        "offload_ufo": false,
         "offload_csum": true,
     })
 }

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use kiln_net::plan::GUEST_MAC;
 use serde_json::{Value, json};
 
 use super::{
@@ -23,7 +24,7 @@ use super::{
     snapshot,
 };
 use crate::vmm::{
-    Disk, VmSpec, VmmError,
+    Disk, Machine as _, Network, VmSpec, VmmError, gateway,
     serial::SERIAL_BYTES,
     supervisor::{Descriptor, Program, Source, Stdout, SupervisedSpec, Supervision},
 };
@@ -57,12 +58,21 @@ pub(super) async fn start(
         call(api.put("vm.create", Some(&asked), START_LIMIT).await, "vm.create")?;
         let info = call(api.get("vm.info", START_LIMIT).await, "vm.info")?;
         read_back::compare(&asked, &info, "Created")?;
+        gateway::read_back(spec.network.as_ref(), &supervision)?;
         keep(&spec.directory, &asked)
     };
-    match told.await {
-        Ok(()) => Ok(CloudHypervisorMachine::new(supervision, api, asked, false)),
-        Err(fault) => Err(fault.explained(driver, &supervision).await),
+    if let Err(fault) = told.await {
+        return Err(fault.explained(driver, &supervision).await);
     }
+    let machine = CloudHypervisorMachine::new(supervision, api, asked, false);
+    if let Some(network) = spec.network {
+        // Of its own: what the VMM is told of a TAP in its configuration, it drops.
+        let tap = network.tap.try_clone();
+        let tap = tap.map_err(|source| VmmError::Io { what: "the TAP of the machine", source })?;
+        let network = Network { id: gateway::DEVICE.to_owned(), mac: GUEST_MAC, tap };
+        machine.add_network(network).await?;
+    }
+    Ok(machine)
 }
 
 /// As [`start`]: a machine that goes on where the snapshot in `from` was taken. Nothing of the
@@ -72,6 +82,9 @@ pub(super) async fn restore(
     spec: VmSpec,
     from: &Path,
 ) -> Result<CloudHypervisorMachine, VmmError> {
+    if spec.network.is_some() {
+        return Err(VmmError::Unsupported { command: "restore with a network", vmm: DRIVER });
+    }
     let mut asked = render(&spec, driver.places);
     let place = snapshot::prepare(&spec.directory, from, &mut asked)
         .map_err(|source| VmmError::Io { what: "the snapshot", source })?;
@@ -176,6 +189,8 @@ async fn supervised(
             descriptor(API, Source::Listen { socket: API_SOCKET.to_owned() }),
             descriptor(EVENTS, events),
         ],
+        network: false,
+        parting_millis: 0,
         jail: Some(jail),
     };
     let supervised = SupervisedSpec {
@@ -183,7 +198,7 @@ async fn supervised(
         name: spec.name.clone(),
         driver: DRIVER,
         directory: spec.directory.clone(),
-        programs: vec![vmm],
+        programs: spec.network.as_ref().map(gateway::program).into_iter().chain([vmm]).collect(),
         main: NAME,
         sockets: vec![VSOCK_SOCKET.to_owned()],
         cgroup: spec.cgroup.clone(),

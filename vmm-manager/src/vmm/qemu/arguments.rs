@@ -8,8 +8,8 @@ use std::os::fd::RawFd;
 
 use serde_json::{Value, json};
 
-use super::{Accelerator, TRANSLATION_MEBIBYTES, firmware::Firmware};
-use crate::vmm::{Disk, VmSpec};
+use super::{Accelerator, TRANSLATION_MEBIBYTES, firmware::Firmware, network::NetworkDevice};
+use crate::vmm::{Disk, VmSpec, gateway::DEVICE};
 
 /// Descriptors that QEMU is born with.
 pub(super) const VSOCK: RawFd = 100;
@@ -17,6 +17,9 @@ pub(super) const VSOCK: RawFd = 100;
 pub(super) const MONITOR: RawFd = 101;
 /// The supervisor's: who hears the reason of QEMU's end, though no daemon be there.
 pub(super) const LAST_WORDS: RawFd = 102;
+
+/// The guest's end of its network.
+pub(super) const TAP: RawFd = 103;
 
 /// No machines inside the machine: what is not offered cannot be attacked.
 const NOT_NESTED: &str = "vmx=off,svm=off";
@@ -31,7 +34,12 @@ pub(super) fn disk_file_node(index: usize) -> String {
     format!("file{index}")
 }
 
-pub(super) fn render(spec: &VmSpec, accelerator: Accelerator, firmware: &Firmware) -> Vec<String> {
+pub(super) fn render(
+    spec: &VmSpec,
+    accelerator: Accelerator,
+    firmware: &Firmware,
+    device: &NetworkDevice,
+) -> Vec<String> {
     let VmSpec {
         name,
         instance: _,
@@ -45,6 +53,7 @@ pub(super) fn render(spec: &VmSpec, accelerator: Accelerator, firmware: &Firmwar
         initramfs,
         command_line,
         disks,
+        network,
     } = spec;
     let mut line = Line::default();
     // In process lists alone.
@@ -115,6 +124,10 @@ pub(super) fn render(spec: &VmSpec, accelerator: Accelerator, firmware: &Firmwar
             }),
         );
     }
+    if network.is_some() {
+        line.option("-netdev", format!("tap,id={DEVICE},fd={TAP},vhost=off"));
+        line.object("-device", &device.render());
+    }
     line.arguments
 }
 
@@ -165,7 +178,8 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    use super::{Accelerator, Disk, Firmware, VmSpec, render};
+    use super::{Accelerator, Disk, Firmware, NetworkDevice, VmSpec, render};
+    use crate::vmm::gateway::tests::network;
 
     fn spec() -> VmSpec {
         let disk = |serial: &'static str, path: &str, read_only| Disk {
@@ -189,13 +203,20 @@ mod tests {
                 disk("kiln-root", "/image/root,file=x.ext4", true),
                 disk("kiln-scratch", "/vm/scratch", false),
             ],
+            network: None,
         }
     }
 
     fn check(accelerator: Accelerator, expected: &[&str]) {
+        check_line(&line(&spec(), accelerator), expected);
+    }
+
+    fn line(spec: &VmSpec, accelerator: Accelerator) -> String {
         let firmware = Firmware::new("/roms/q.rom");
-        let arguments = render(&spec(), accelerator, &firmware);
-        let line = arguments.join(" ");
+        render(spec, accelerator, &firmware, &NetworkDevice::known("")).join(" ")
+    }
+
+    fn check_line(line: &str, expected: &[&str]) {
         for part in expected {
             assert!(line.contains(part), "{part} in {line}");
         }
@@ -220,6 +241,25 @@ mod tests {
             &["-accel tcg,thread=multi,tb-size=512 -cpu max,vmx=off,svm=off,cx16=off "],
         );
         check(Accelerator::Kvm, &["-accel kvm -cpu host,vmx=off,svm=off "]);
+    }
+
+    #[test]
+    fn a_network_is_a_tap_that_it_is_born_with() {
+        let without = line(&spec(), Accelerator::Tcg);
+        assert!(!without.contains("netdev") && !without.contains("virtio-net"), "{without}");
+        let with = VmSpec { network: Some(network(false)), ..spec() };
+        let expected = [
+            "-nic none ",
+            "-netdev tap,id=net0,fd=103,vhost=off -device ",
+            r#""driver":"virtio-net-pci""#,
+            r#""mac":"02:4b:69:6c:6e:02""#,
+            r#""romfile":"""#,
+            r#""ctrl_vq":false"#,
+            r#""host_ufo":false"#,
+        ];
+        for accelerator in [Accelerator::Tcg, Accelerator::Kvm] {
+            check_line(&line(&with, accelerator), &expected);
+        }
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(super) fn program(path: &Path, cid: u32, stderr_bytes: usize, jail: Jail) ->
         stdout: Stdout::Null,
         stderr_bytes,
         descriptors: Vec::new(),
+        network: false,
+        parting_millis: 0,
         jail: Some(jail),
     }
 }

@@ -8,7 +8,7 @@ use super::{bridge, monitor::ShutdownReason, start::NAME};
 use crate::{
     guest::text::printable,
     vmm::{
-        VmExit,
+        VmExit, gateway,
         supervisor::{ChildExit, End, ExitRecord, SupervisedEnd},
     },
 };
@@ -40,6 +40,11 @@ pub(super) fn exit(end: &SupervisedEnd) -> VmExit {
         let stderr = shown(bridge);
         let stderr = if stderr.is_empty() { stderr } else { format!(": {stderr}") };
         return VmExit::BridgeLost { cause: format!("{}{stderr}", bridge.end) };
+    }
+    if record.first == gateway::NAME
+        && let Some(gateway) = record.child(gateway::NAME)
+    {
+        return gateway::lost(gateway, &shown(gateway));
     }
     let stderr = shown(qemu);
     match qemu.end {
@@ -91,7 +96,11 @@ mod tests {
             process: ProcessIdentity { pid: 1, start_time: 1 },
             stopping,
             first: first.to_owned(),
-            children: vec![child("bridge", End::Signal(KILL), ""), child("qemu", qemu, heard)],
+            children: vec![
+                child("gateway", End::Code(1), ""),
+                child("bridge", End::Signal(KILL), ""),
+                child("qemu", qemu, heard),
+            ],
             oom_kills,
             memory_limit_bytes: Some(1 << 30),
         })
@@ -135,6 +144,10 @@ mod tests {
         check("", true, "bridge", Signal(9), 0, &VmExit::Stopped);
         check("", false, "bridge", Signal(9), 0, &lost);
         check("", false, "bridge", Signal(9), 1, &oom);
+        let lost = VmExit::GatewayLost { cause: "exited with code 1: oh\u{fffd}".to_owned() };
+        check("", false, "gateway", Signal(9), 0, &lost);
+        check("", true, "gateway", Signal(9), 0, &VmExit::Stopped);
+        check(&off, false, "gateway", Signal(9), 0, &VmExit::PoweredOff);
         check("", false, "qemu", Signal(9), 2, &oom);
         check("", false, "qemu", Code(1), 2, &failed(1));
         check("", false, "qemu", Signal(9), 0, &killed);

@@ -1,6 +1,7 @@
 //! What QEMU and its bridge are shut in.
 //!
-//! QEMU makes no socket and opens no device but the processor's: its sockets are handed over. The
+//! QEMU makes no socket and opens no device but the processor's: its sockets and its end of a network
+//! are handed over. The
 //! bridge opens nothing at all and makes its sockets in a directory of their own. The guest's memory
 //! is a file without a name that QEMU passes on over `vhost.sock`, so both see it though neither
 //! sees the other.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use kiln_shim::ProcessIdentity;
 use tokio::time::timeout;
 
 use super::{
@@ -18,7 +19,8 @@ use super::{
 use crate::{
     host::cgroup::CgroupUsage,
     vmm::{
-        JailState, Machine, MachineStatus, SerialTail, VmExit, VmmError, supervisor::Supervision,
+        JailState, Machine, MachineStatus, SerialTail, VmExit, VmmError, gateway,
+        supervisor::Supervision,
     },
 };
 
@@ -34,12 +36,14 @@ pub(super) struct QemuMachine {
     monitor: Monitor,
     booted: AtomicBool,
     vsock_socket: PathBuf,
+    gateway_socket: Option<PathBuf>,
 }
 
 impl QemuMachine {
     pub(super) fn new(supervision: Supervision, monitor: Monitor, booted: bool) -> Self {
         let vsock_socket = supervision.directory().join(bridge::VSOCK_SOCKET);
-        Self { supervision, monitor, booted: AtomicBool::new(booted), vsock_socket }
+        let gateway_socket = gateway::socket(&supervision);
+        Self { supervision, monitor, booted: AtomicBool::new(booted), vsock_socket, gateway_socket }
     }
 
     async fn call(&self, command: &'static str) -> Result<serde_json::Value, VmmError> {
@@ -132,7 +136,18 @@ impl Machine for QemuMachine {
     }
 
     fn processes(&self) -> Vec<u32> {
-        [NAME, bridge::NAME].iter().filter_map(|name| self.supervision.pid(name)).collect()
+        [NAME, bridge::NAME, gateway::NAME]
+            .iter()
+            .filter_map(|name| self.supervision.pid(name))
+            .collect()
+    }
+
+    fn gateway(&self) -> Option<ProcessIdentity> {
+        gateway::process(&self.supervision)
+    }
+
+    fn gateway_socket(&self) -> Option<&Path> {
+        self.gateway_socket.as_deref()
     }
 
     fn jail(&self) -> Option<JailState> {

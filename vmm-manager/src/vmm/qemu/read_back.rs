@@ -10,6 +10,7 @@
 
 mod devices;
 mod disks;
+mod network;
 mod process;
 mod properties;
 
@@ -21,6 +22,7 @@ use super::{
     Accelerator,
     firmware::Firmware,
     monitor::{Monitor, MonitorError, Question},
+    network::NetworkDevice,
 };
 use crate::vmm::{VmSpec, VmmError};
 pub(super) use process::Processes;
@@ -31,6 +33,7 @@ pub(super) struct Asked<'a> {
     pub(super) spec: &'a VmSpec,
     pub(super) accelerator: Accelerator,
     pub(super) firmware: &'a Firmware,
+    pub(super) network: &'a NetworkDevice,
 }
 
 #[derive(Debug)]
@@ -106,6 +109,7 @@ fn checks(asked: Asked<'_>) -> Vec<Check> {
     checks.extend(properties::machine(asked));
     checks.extend(devices::checks(spec));
     checks.extend(disks::checks(spec));
+    checks.extend(network::checks(asked));
     checks
 }
 

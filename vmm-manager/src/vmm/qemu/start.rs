@@ -7,7 +7,7 @@ use tokio::net::UnixStream;
 
 use super::{
     Qemu,
-    arguments::{LAST_WORDS, MONITOR, VSOCK, render},
+    arguments::{LAST_WORDS, MONITOR, TAP, VSOCK, render},
     bridge,
     exit::exit,
     jail,
@@ -16,7 +16,7 @@ use super::{
     read_back::{Asked, Processes, ReadBackError, read_back},
 };
 use crate::vmm::{
-    VmSpec, VmmError,
+    VmSpec, VmmError, gateway,
     serial::SERIAL_BYTES,
     supervisor::{Descriptor, Program, Source, Stdout, SupervisedSpec, Supervision},
 };
@@ -41,14 +41,15 @@ pub(super) async fn start(driver: &Qemu, spec: VmSpec) -> Result<QemuMachine, Vm
     let config = &driver.config;
     let shown = driver.program.program().display().to_string();
     let accelerator = config.accelerator;
-    let arguments = render(&spec, accelerator, &driver.firmware);
+    let arguments = render(&spec, accelerator, &driver.firmware, &driver.network);
     let supervised = supervised(driver, &spec, arguments.clone())
         .map_err(|source| VmmError::Io { what: "a disk of the machine", source })?;
     let supervision = Supervision::create(&config.shim, supervised).await?;
     let reported = async {
         let monitor = connect(&spec.directory).await?;
         negotiate(&monitor).await?;
-        let asked = Asked { spec: &spec, accelerator, firmware: &driver.firmware };
+        let (firmware, network) = (&driver.firmware, &driver.network);
+        let asked = Asked { spec: &spec, accelerator, firmware, network };
         read_back(&monitor, asked, START_LIMIT).await?;
         Ok::<_, ReadBackError>(monitor)
     };
@@ -60,6 +61,7 @@ pub(super) async fn start(driver: &Qemu, spec: VmSpec) -> Result<QemuMachine, Vm
             {
                 Processes { qemu, bridge, arguments: &arguments }.read_back()?;
             }
+            gateway::read_back(spec.network.as_ref(), &supervision)?;
             Ok(QemuMachine::new(supervision, monitor, false))
         }
         Err(ReadBackError::Differs(differs)) => Err(differs),
@@ -78,17 +80,24 @@ fn supervised(driver: &Qemu, spec: &VmSpec, arguments: Vec<String>) -> io::Resul
     let monitor = Source::Listen { socket: MONITOR_SOCKET.to_owned() };
     let words =
         Source::Heard { say: NEGOTIATE.to_owned(), keep_bytes: LAST_WORDS_BYTES, ends: Vec::new() };
+    let network = spec.network.as_ref();
+    let tap = network.map(|_| descriptor(TAP, gateway::given_as(gateway::TAP)));
     let qemu = Program {
         name: NAME.to_owned(),
         path: driver.program.program().to_owned(),
         arguments,
         stdout: Stdout::Serial { bytes: SERIAL_BYTES },
         stderr_bytes: STDERR_BYTES,
-        descriptors: vec![
+        descriptors: [
             descriptor(VSOCK, vsock),
             descriptor(MONITOR, monitor),
             descriptor(LAST_WORDS, words),
-        ],
+        ]
+        .into_iter()
+        .chain(tap)
+        .collect(),
+        network: false,
+        parting_millis: 0,
         jail: Some(jail::qemu(driver, spec)?),
     };
     let path = driver.bridge.program();
@@ -98,7 +107,7 @@ fn supervised(driver: &Qemu, spec: &VmSpec, arguments: Vec<String>) -> io::Resul
         name: spec.name.clone(),
         driver: DRIVER,
         directory: spec.directory.clone(),
-        programs: vec![bridge, qemu],
+        programs: network.map(gateway::program).into_iter().chain([bridge, qemu]).collect(),
         main: NAME,
         sockets: [bridge::VHOST_SOCKET, bridge::VSOCK_SOCKET].map(str::to_owned).to_vec(),
         cgroup: spec.cgroup.clone(),

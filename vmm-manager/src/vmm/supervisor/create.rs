@@ -180,7 +180,7 @@ fn failed(failure: StartFailure, shim: &str) -> VmmError {
             limit: START_LIMIT,
             stderr: format!(": {what} cannot be used: {}", io(errno)),
         },
-        StartFailure::Order { .. } | StartFailure::Taken => {
+        StartFailure::Order { .. } | StartFailure::Taken | StartFailure::NotGiven { .. } => {
             VmmError::Refused { command: "the start", reason: failure.to_string() }
         }
     }

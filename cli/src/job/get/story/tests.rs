@@ -49,6 +49,10 @@ fn job() -> v1::Job {
                 format: v1::DiskFormat::Raw.into(),
                 max_bytes: 1 << 30,
             }],
+            egress: Some(v1::Egress {
+                mode: v1::EgressMode::Allow.into(),
+                rules: vec!["one.test:443".to_owned(), "*.two.test:22/tcp".to_owned()],
+            }),
         }),
         state: v1::JobState::Failed.into(),
         phase: 0,
@@ -97,6 +101,48 @@ fn job() -> v1::Job {
         }),
         idempotency_key: "mine".to_owned(),
         waits_for: "memory".to_owned(),
+        egress: Some(egress()),
+    }
+}
+
+fn egress() -> v1::EgressRecord {
+    let flow = v1::EgressFlow {
+        name: "one.test".to_owned(),
+        address: "203.0.113.7".to_owned(),
+        port: 443,
+        transport: "tcp".to_owned(),
+        protocol: "tls".to_owned(),
+        connections: 2,
+        sent_bytes: 1 << 10,
+        received_bytes: 3 << 20,
+        first_at: Some(time(101)),
+        last_at: Some(time(102)),
+    };
+    let query = v1::EgressRefusal {
+        name: "evil.test\n".to_owned(),
+        query_kind: "A".to_owned(),
+        reason: "not_allowed".to_owned(),
+        times: 3,
+        first_at: Some(time(101)),
+        last_at: Some(time(102)),
+        ..v1::EgressRefusal::default()
+    };
+    let connection = v1::EgressRefusal {
+        address: "2001:db8::1".to_owned(),
+        port: 22,
+        transport: "tcp".to_owned(),
+        reason: "later".to_owned(),
+        times: 1,
+        ..v1::EgressRefusal::default()
+    };
+    v1::EgressRecord {
+        flows: vec![flow],
+        refusals: vec![query, connection],
+        more_flows: 0,
+        more_refusals: 9,
+        incomplete: "the gateway was killed".to_owned(),
+        forged_frames: 5,
+        limited_packets: 0,
     }
 }
 
@@ -133,9 +179,16 @@ Initramfs    sha256:i
 Root         sha256:r
 Agent        0.1.0
 Limits       1 CPU, memory 256 MiB, disk 10 GiB, timeout 1m30s
+Egress       allow one.test:443 *.two.test:22/tcp
 Memory peak  3 MiB
 Host usage   memory peak 300 MiB, CPU time 3.5s, disk peak 1 GiB
 Outputs      output-1: 1 MiB, sha256:o, its bytes have been removed
+Reached      one.test (203.0.113.7:443) tls: 2 connections, 1 KiB sent, 3 MiB received
+Refused      query evil.test\\n A: no rule names it, 3 times
+             [2001:db8::1]:22 tcp: later, 1 time
+             and 9 more, which were counted and not listed
+Dropped      5 packets forged
+Not recorded the gateway was killed
 Log          4 KiB, 1 KiB of it dropped in the middle
 ";
     assert_eq!(of(&job().into(), now), expected);
@@ -183,6 +236,7 @@ fn json_keeps_its_shape() {
             "outputs": [
                 {"name": "output-1", "path": "/out", "format": "raw", "max_bytes": 1_073_741_824},
             ],
+            "egress": {"mode": "allow", "rules": ["one.test:443", "*.two.test:22/tcp"]},
         },
         "machine": {
             "vmm": "qemu",
@@ -214,6 +268,51 @@ fn json_keeps_its_shape() {
         "waits_for": "memory",
         "attempt": 2,
         "idempotency_key": "mine",
+        "egress": {
+            "flows": [
+                {
+                    "name": "one.test",
+                    "address": "203.0.113.7",
+                    "port": 443,
+                    "transport": "tcp",
+                    "protocol": "tls",
+                    "connections": 2,
+                    "sent_bytes": 1024,
+                    "received_bytes": 3_145_728,
+                    "first_at": "1970-01-01T00:01:41.000000Z",
+                    "last_at": "1970-01-01T00:01:42.000000Z",
+                },
+            ],
+            "refusals": [
+                {
+                    "name": "evil.test\n",
+                    "query_kind": "A",
+                    "address": null,
+                    "port": null,
+                    "transport": null,
+                    "reason": "not_allowed",
+                    "times": 3,
+                    "first_at": "1970-01-01T00:01:41.000000Z",
+                    "last_at": "1970-01-01T00:01:42.000000Z",
+                },
+                {
+                    "name": null,
+                    "query_kind": null,
+                    "address": "2001:db8::1",
+                    "port": 22,
+                    "transport": "tcp",
+                    "reason": "later",
+                    "times": 1,
+                    "first_at": null,
+                    "last_at": null,
+                },
+            ],
+            "more_flows": 0,
+            "more_refusals": 9,
+            "forged_frames": 5,
+            "limited_packets": 0,
+            "incomplete": "the gateway was killed",
+        },
     });
     assert_eq!(json, expected);
 }

@@ -14,20 +14,33 @@ macro_rules! call {
     };
 }
 
-type Try = (&'static str, fn() -> io::Result<()>);
+pub(super) use call;
 
-fn scratch() -> *mut u8 {
+pub(super) type Try = (&'static str, fn() -> io::Result<()>);
+
+pub(super) fn scratch() -> *mut u8 {
     (&raw mut SCRATCH).cast()
 }
 
-const NULL: *const u8 = ptr::null();
+pub(super) const NULL: *const u8 = ptr::null();
 const ROOT: *const libc::c_char = c"/".as_ptr();
 const HERE: *const libc::c_char = c".".as_ptr();
 const NEW: *const libc::c_char = c"run/new".as_ptr();
 const DISK: *const libc::c_char = c"disk".as_ptr();
 
 pub(super) fn try_all() {
-    let tries = [KERNEL, NAMESPACES, PROCESSES, CREDENTIALS, NAMES, SHARED, ARGUMENTS].concat();
+    try_common();
+    try_each(INTERNET);
+}
+
+/// What not even a gateway needs.
+pub(super) fn try_common() {
+    for group in [KERNEL, NAMESPACES, PROCESSES, CREDENTIALS, NAMES, SHARED, ARGUMENTS] {
+        try_each(group);
+    }
+}
+
+pub(super) fn try_each(tries: &[Try]) {
     for (name, attempt) in tries {
         tell(name, attempt());
     }
@@ -150,8 +163,6 @@ const NAMES: &[Try] = &[
 
 /// What others could be met by.
 const SHARED: &[Try] = &[
-    call!(SYS_socket, libc::AF_INET, libc::SOCK_STREAM, 0),
-    call!(SYS_socket, libc::AF_INET6, libc::SOCK_STREAM, 0),
     call!(SYS_socket, libc::AF_NETLINK, libc::SOCK_RAW, 0),
     call!(SYS_socket, libc::AF_PACKET, libc::SOCK_RAW, 0),
     call!(SYS_socket, libc::AF_VSOCK, libc::SOCK_STREAM, 0),
@@ -161,6 +172,11 @@ const SHARED: &[Try] = &[
     call!(SYS_semget, 0, 1, 0),
     call!(SYS_msgget, 0, 0),
     call!(SYS_mq_open, c"a".as_ptr(), libc::O_CREAT, 0, NULL),
+];
+
+const INTERNET: &[Try] = &[
+    call!(SYS_socket, libc::AF_INET, libc::SOCK_STREAM, 0),
+    call!(SYS_socket, libc::AF_INET6, libc::SOCK_STREAM, 0),
 ];
 
 /// Calls that are allowed with other arguments.

@@ -90,6 +90,20 @@ fn valid_exec(dice: &mut Dice) -> v1::ExecSpec {
     }
 }
 
+fn valid_egress(dice: &mut Dice) -> Option<v1::Egress> {
+    let mode = dice.of(&[
+        v1::EgressMode::None,
+        v1::EgressMode::Allow,
+        v1::EgressMode::Record,
+        v1::EgressMode::Internet,
+    ]);
+    let rules = match mode {
+        v1::EgressMode::Allow => vec!["one.test".to_owned(), "*.two.test:22/tcp".to_owned()],
+        _ => Vec::new(),
+    };
+    (dice.below(2) == 0).then(|| v1::Egress { mode: mode.into(), rules })
+}
+
 fn valid_job(dice: &mut Dice) -> v1::CreateJobRequest {
     let exec = valid_exec(dice);
     let input = |path: &str| v1::InputDisk {
@@ -112,6 +126,7 @@ fn valid_job(dice: &mut Dice) -> v1::CreateJobRequest {
         work: Some(v1::job_spec::Work::Exec(exec)),
         inputs: vec![input("/in"); dice.below(9)],
         outputs: (0..dice.below(9)).map(output).collect(),
+        egress: valid_egress(dice),
     };
     let project = dice.of(&["", "team-1"]).to_owned();
     v1::CreateJobRequest { project, spec: Some(spec), idempotency_key: "key 1".to_owned() }

@@ -71,6 +71,7 @@ mod tests {
             capabilities: [0; 5],
             no_new_privileges,
             filters,
+            network: None,
         }
     }
 

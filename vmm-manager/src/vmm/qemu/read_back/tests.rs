@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::vmm::Disk;
+use crate::vmm::{Disk, gateway};
 
 fn spec() -> VmSpec {
     let disk = |serial: &'static str, path: &str, read_only| Disk {
@@ -22,11 +22,48 @@ fn spec() -> VmSpec {
         initramfs: "/initramfs".into(),
         command_line: "quiet".into(),
         disks: vec![disk("kiln-root", "/root.ext4", true), disk("kiln-scratch", "/s", false)],
+        network: None,
     }
 }
 
+fn with_network() -> VmSpec {
+    VmSpec { network: Some(gateway::tests::network(false)), ..spec() }
+}
+
 /// As QEMU 7.2 answers.
-fn answer(question: &Question) -> Value {
+fn answer(spec: &VmSpec, question: &Question) -> Value {
+    let mut answer = without_network(question);
+    if spec.network.is_none() {
+        return answer;
+    }
+    let (path, property) = question.about();
+    match (question.name(), path, property) {
+        ("query-rx-filter", ..) => {
+            add(&mut answer, json!({"name": "net0", "main-mac": "02:4b:69:6c:6e:02"}));
+        }
+        ("query-pci", ..) => {
+            add(&mut answer[0]["devices"], json!({"class_info": {"class": 0x200}}));
+        }
+        ("qom-list", "/machine/peripheral", _) => {
+            add(&mut answer, json!({"name": "net0", "type": "child<virtio-net-pci>"}));
+        }
+        ("qom-get", "/machine/peripheral/net0", property) => {
+            answer = match property {
+                "netdev" => json!("net0"),
+                "mac" => json!("02:4b:69:6c:6e:02"),
+                "host_mtu" => json!(1500),
+                "rx_queue_size" | "tx_queue_size" => json!(256),
+                "romfile" => json!(""),
+                "csum" | "mrg_rxbuf" | "status" => json!(true),
+                other => json!(other.contains("tso") || other == "guest_csum"),
+            }
+        }
+        _ => {}
+    }
+    answer
+}
+
+fn without_network(question: &Question) -> Value {
     let child = |name: &str, kind: &str| json!({"name": name, "type": format!("child<{kind}>")});
     let kind = json!({"name": "type", "type": "string"});
     let node = |name: &str, driver: &str, file: &str, ro: bool| {
@@ -93,9 +130,9 @@ fn answer(question: &Question) -> Value {
 
 fn all(asked: Asked<'_>) -> (Vec<Check>, Vec<Value>) {
     let mut checks = checks(asked);
-    let processors = answer(&checks[PROCESSORS].question);
+    let processors = answer(asked.spec, &checks[PROCESSORS].question);
     checks.extend(properties::processors(asked, &processors));
-    let answers = checks.iter().map(|check| answer(&check.question)).collect();
+    let answers = checks.iter().map(|check| answer(asked.spec, &check.question)).collect();
     (checks, answers)
 }
 
@@ -109,13 +146,23 @@ fn differs(checks: &[Check], answers: &[Value]) -> Option<String> {
 
 #[test]
 fn a_machine_as_asked_is_booted_and_one_that_says_nothing_is_not() {
-    let (spec, firmware) = (spec(), Firmware::new("/q.rom"));
-    let asked = Asked { spec: &spec, accelerator: Accelerator::Tcg, firmware: &firmware };
+    check_each(&spec(), "");
+    check_each(&with_network(), "");
+    check_each(&with_network(), "host_uso=<bool>\nguest_uso4=<bool>\n");
+}
+
+fn check_each(spec: &VmSpec, help: &str) {
+    let (firmware, network) = (Firmware::new("/q.rom"), NetworkDevice::known(help));
+    let asked =
+        Asked { spec, accelerator: Accelerator::Tcg, firmware: &firmware, network: &network };
     let (checks, answers) = all(asked);
     assert_eq!(differs(&checks, &answers), None);
     assert!(checks.len() >= 40, "{}", checks.len());
     for (index, check) in checks.iter().enumerate() {
         for odd in [Value::Null, json!({}), json!(true), json!("other"), json!([{}]), json!(7)] {
+            if odd == answers[index] {
+                continue;
+            }
             let mut answers = answers.clone();
             answers[index] = odd.clone();
             assert_eq!(
@@ -168,9 +215,42 @@ const CHANGES: [(&str, &str, Change); 22] = [
 ];
 
 #[test]
+fn one_network_is_asked_for_and_no_other_is_taken() {
+    let (firmware, network) = (Firmware::new("/q.rom"), NetworkDevice::known(""));
+    let (with, without) = (with_network(), spec());
+    let asked = |spec| Asked {
+        spec,
+        accelerator: Accelerator::Tcg,
+        firmware: &firmware,
+        network: &network,
+    };
+    let (checks, answers) = all(asked(&with));
+    let second = |command: &str, name: Value, field: &str| {
+        let index = checks.iter().position(|check| check.question.name() == command).unwrap();
+        let mut answers = answers.clone();
+        add(&mut answers[index], name);
+        assert_eq!(differs(&checks, &answers), Some(field.to_owned()));
+    };
+    second("query-rx-filter", json!({"name": "net1", "main-mac": "02:4b:69:6c:6e:02"}), "networks");
+    second("query-pci", json!({"devices": [{"class_info": {"class": 0x200}}]}), "devices on PCI");
+    // One that was not asked for, and one that is missing.
+    let (expected, _) = all(asked(&without));
+    let found: Vec<_> = expected.iter().map(|check| answer(&with, &check.question)).collect();
+    assert_eq!(differs(&expected, &found), Some("devices".to_owned()));
+    let found: Vec<_> = checks.iter().map(|check| answer(&without, &check.question)).collect();
+    assert_eq!(differs(&checks, &found), Some("devices".to_owned()));
+}
+
+#[test]
 fn a_machine_that_differs_is_not_booted() {
     let (spec, firmware) = (spec(), Firmware::new("/q.rom"));
-    let asked = Asked { spec: &spec, accelerator: Accelerator::Tcg, firmware: &firmware };
+    let network = NetworkDevice::known("");
+    let asked = Asked {
+        spec: &spec,
+        accelerator: Accelerator::Tcg,
+        firmware: &firmware,
+        network: &network,
+    };
     let (checks, answers) = all(asked);
     for (command, field, change) in CHANGES {
         let index = checks.iter().position(|check| check.question.name() == command).unwrap();
