@@ -129,6 +129,7 @@ impl Host {
             if !Guard::can_name(&link.name) {
                 continue;
             }
+            all.extend(forwarding::lost(&link.name, &self.state)?);
             let wanted = forwarding::wanted(&link.name, has_six, &self.state)?;
             self.state.switches.extend(wanted.iter().cloned());
             all.extend(wanted);
@@ -220,13 +221,8 @@ impl Host {
         format!("kiln {} {machine}", self.network.instance)
     }
 
-    /// By its kind, its name and its alias. One that has no alias yet is its maker's, who lives or
-    /// has taken it with him.
     fn is_ours(&self, link: &Link) -> bool {
-        let ours = format!("kiln {} ", self.network.instance);
-        link.kind.as_deref() == Some("veth")
-            && link.name.starts_with(&self.network.prefix)
-            && link.alias.as_ref().is_some_and(|alias| alias.starts_with(&ours))
+        link.name.starts_with(&self.network.prefix) && is_of(link, &self.network.instance)
     }
 
     /// What has changed on the host since the last look; new ways out forward from now on.
@@ -271,14 +267,44 @@ impl Host {
         }
         // Others may have handed something over.
         self.state = self.run.read()?;
-        let restored = forwarding::restore(&self.run, &self.state);
-        let removed = blocks::remove(&mut self.netlink, &self.state).map_err(HostError::from);
-        let lifted = guard::remove(&mut self.netlink, &self.state.ways).map_err(HostError::from);
-        let cleared = nft::remove(&self.network.instance).map_err(HostError::from);
-        restored.and(removed).and(lifted).and(cleared)?;
-        self.run.forget()?;
+        undo(&mut self.netlink, &self.run, &self.state, &self.network.instance)?;
         self.state = State::default();
         self.guard = None;
         Ok(Released::Done)
     }
+}
+
+/// What an earlier daemon of this home left, for one that gives no machine a network: machines that
+/// have one still lose it. Nothing is looked at where nothing was left.
+pub fn clear(instance: &str, run: &Path) -> Result<(), HostError> {
+    if !run::is_written(run, instance) {
+        return Ok(());
+    }
+    let mut netlink = Netlink::open().map_err(HostError::Open)?;
+    let namespace = Namespace::own().and_then(|own| own.number()).map_err(HostError::Open)?;
+    let run = Run::open(run, instance, namespace)?;
+    let _lock = run.lock()?;
+    for link in netlink.links()?.into_iter().filter(|link| is_of(link, instance)) {
+        unless(libc::ENODEV, netlink.delete_link(link.index))?;
+    }
+    let state = run.read()?;
+    undo(&mut netlink, &run, &state, instance)
+}
+
+/// Under the lock.
+fn undo(netlink: &mut Netlink, run: &Run, state: &State, instance: &str) -> Result<(), HostError> {
+    let restored = forwarding::restore(run, state);
+    let removed = blocks::remove(netlink, state).map_err(HostError::from);
+    let lifted = guard::remove(netlink, &state.ways).map_err(HostError::from);
+    let cleared = nft::remove(instance).map_err(HostError::from);
+    restored.and(removed).and(lifted).and(cleared)?;
+    Ok(run.forget()?)
+}
+
+/// By its kind and its alias. One that has no alias yet is its maker's, who lives or has taken it
+/// with him.
+fn is_of(link: &Link, instance: &str) -> bool {
+    let ours = format!("kiln {instance} ");
+    link.kind.as_deref() == Some("veth")
+        && link.alias.as_ref().is_some_and(|alias| alias.starts_with(&ours))
 }

@@ -19,8 +19,9 @@ const CPUS: u32 = 2;
 const DISK_MEBIBYTES: u32 = 256;
 /// What kilnd stores of a job's output at most, and what a VM's directory has beside its disks.
 const RECORDS_BYTES: u64 = 16 << 20;
-/// As long as each hog is looked at, at least: a guest needs a while under emulation.
-const LOOK: Duration = Duration::from_secs(4);
+/// As long as each hog is looked at. A guest needs a while under emulation, and a longer one where
+/// its host is busy: who has not shown yet what it is gets another turn.
+const LOOKS_SECONDS: [u64; 4] = [4, 8, 16, 32];
 
 pub(crate) fn stories() -> Vec<Story> {
     stories![hogs_keep_to_what_their_vm_may_have.virtual_cpus(2).limit(Duration::from_secs(900))]
@@ -42,11 +43,18 @@ async fn hogs_keep_to_what_their_vm_may_have(stage: &Stage) -> anyhow::Result<()
     let disks = (u64::from(DISK_MEBIBYTES) << 20) + RECORDS_BYTES;
     let mut cases = 0;
     for hog in Hog::ALL {
-        let look = watch(&host, &group, &directory, LOOK);
-        let (watched, hogged) = hogs.during(hog, look).await?;
-        let told = format!("{}: {watched:?} {hogged:?}", hog.name());
-        cases += it_kept_to(&limits, &watched, disks).with_context(|| told.clone())?;
-        it_was_a_hog(hog, &watched, hogged).with_context(|| told)?;
+        let mut was_one = Ok(());
+        for look in LOOKS_SECONDS.map(Duration::from_secs) {
+            let look = watch(&host, &group, &directory, look);
+            let (watched, hogged) = hogs.during(hog, look).await?;
+            let told = format!("{}: {watched:?} {hogged:?}", hog.name());
+            cases += it_kept_to(&limits, &watched, disks).with_context(|| told.clone())?;
+            was_one = it_was_a_hog(hog, &watched, hogged).with_context(|| told);
+            if was_one.is_ok() {
+                break;
+            }
+        }
+        was_one?;
         assert_eq!(group.limits()?, limits, "the limits while the {} hog ran", hog.name());
     }
     ensure!(cases >= 10, "{cases} limits were looked at");

@@ -57,6 +57,18 @@ pub(super) fn wanted(link: &str, has_six: bool, state: &State) -> Result<Vec<Swi
     Ok(wanted)
 }
 
+/// What was set for `link` and is so no more: it has gone and come back under its name.
+pub(super) fn lost(link: &str, state: &State) -> Result<Vec<Switch>, SysctlError> {
+    let of_link = |name: &str| name.split('/').nth(2) == Some(link);
+    let mut lost = Vec::new();
+    for switch in state.switches.iter().filter(|switch| of_link(&switch.name)) {
+        if sysctl::read_if_there(&switch.name)?.is_some_and(|value| value != switch.now) {
+            lost.push(switch.clone());
+        }
+    }
+    Ok(lost)
+}
+
 fn links6() -> Result<Vec<String>, SysctlError> {
     let failed =
         |source: io::Error| SysctlError { name: "ipv6.conf".to_owned(), done: "listed", source };

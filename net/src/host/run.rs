@@ -103,6 +103,15 @@ pub(super) struct Lock {
     _file: OwnedFd,
 }
 
+/// Whether a daemon of this home has changed something and not undone it, in whichever namespace.
+pub(super) fn is_written(directory: &Path, instance: &str) -> bool {
+    file(directory, instance).exists()
+}
+
+fn file(directory: &Path, instance: &str) -> PathBuf {
+    directory.join(format!("{instance}.json"))
+}
+
 impl Run {
     pub(super) fn open(directory: &Path, instance: &str, namespace: u64) -> Result<Self, RunError> {
         let failed = |source| RunError::Io { path: directory.to_owned(), source };
@@ -113,7 +122,7 @@ impl Run {
             return Err(RunError::Shared { path: directory.to_owned() });
         }
         let boot = fs::read_to_string(BOOT).map_err(failed)?.trim().to_owned();
-        let file = directory.join(format!("{instance}.json"));
+        let file = file(directory, instance);
         Ok(Self { directory: directory.to_owned(), file, boot, namespace })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kiln_net::{
-    host::{Host, HostError, Released},
+    host::{Host, HostError, Released, clear},
     network::NetworkError,
     uplink::UplinkError,
 };
@@ -75,6 +75,27 @@ pub(crate) fn the_next_daemon_undoes_what_one_left() {
         (ip("rule show"), say("nft list ruleset"), say("sysctl -n net.ipv4.conf.wan.forwarding"));
     assert_eq!(before, after);
     assert_eq!(std::fs::read_dir(run.path()).unwrap().count(), 1, "the lock alone");
+}
+
+pub(crate) fn one_without_networks_undoes_what_another_left() {
+    let run = tempfile::tempdir().unwrap();
+    let _outside = Outside::new();
+    let seen = || {
+        let forwards = say("sysctl -n net.ipv4.conf.wan.forwarding");
+        (ip("rule show"), ip("-o link show type veth"), say("nft list ruleset"), forwards)
+    };
+    let before = seen();
+    // As one that was killed under a machine that goes on.
+    let mut first = host(run.path(), &[POOL]);
+    let _machine = make(&mut first, "one");
+    drop(first);
+    assert_ne!(seen(), before);
+    clear("0badbeef", run.path()).unwrap();
+    assert_ne!(seen(), before, "another one's");
+    for _ in 0..2 {
+        clear("0badcafe", run.path()).unwrap();
+        assert_eq!(seen(), before);
+    }
 }
 
 pub(crate) fn an_address_of_the_hosts_own_is_refused() {

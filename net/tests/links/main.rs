@@ -18,7 +18,7 @@ use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
     let ignored = !rustix::process::geteuid().is_root();
-    let tests: [(&str, fn()); 22] = [
+    let tests: [(&str, fn()); 24] = [
         ("machines::who_makes_one_stays_where_he_is", machines::who_makes_one_stays_where_he_is),
         ("machines::it_is_what_it_says", machines::it_is_what_it_says),
         ("machines::with_ipv6_too", machines::with_ipv6_too),
@@ -43,6 +43,10 @@ fn main() -> ExitCode {
             hosts::the_next_daemon_undoes_what_one_left,
         ),
         (
+            "hosts::one_without_networks_undoes_what_another_left",
+            hosts::one_without_networks_undoes_what_another_left,
+        ),
+        (
             "hosts::an_address_of_the_hosts_own_is_refused",
             hosts::an_address_of_the_hosts_own_is_refused,
         ),
@@ -57,6 +61,10 @@ fn main() -> ExitCode {
         ("guarded::a_later_way_is_guarded_too", guarded::a_later_way_is_guarded_too),
         ("watched::what_appears_later_counts", watched::what_appears_later_counts),
         ("watched::new_ways_out_forward", watched::new_ways_out_forward),
+        (
+            "watched::a_way_that_comes_back_forwards_again",
+            watched::a_way_that_comes_back_forwards_again,
+        ),
         (
             "traffic::what_is_open_gets_through_and_nothing_without_rules",
             traffic::what_is_open_gets_through_and_nothing_without_rules,

@@ -53,3 +53,23 @@ pub(crate) fn new_ways_out_forward() {
     host.release().unwrap();
     assert_eq!(forwards(), "0");
 }
+
+pub(crate) fn a_way_that_comes_back_forwards_again() {
+    let run = tempfile::tempdir().unwrap();
+    let mut outside = vec![Outside::new()];
+    let mut host = host(run.path(), &[POOL]);
+    let forwards = || say("sysctl -n net.ipv4.conf.wan.forwarding").trim().to_owned();
+    for is_seen_to_go in [true, false] {
+        assert_eq!(forwards(), "1");
+        ip("link del wan");
+        if is_seen_to_go {
+            host.look().unwrap();
+        }
+        outside.push(Outside::new());
+        assert_eq!(forwards(), "0");
+        host.look().unwrap();
+    }
+    assert_eq!(forwards(), "1");
+    host.release().unwrap();
+    assert_eq!(forwards(), "0");
+}

@@ -24,6 +24,9 @@ use crate::{
     traffic::{Stream, echoes, own},
 };
 
+/// So long after the last packet, no other is under way.
+const QUIET: Duration = Duration::from_millis(100);
+
 #[derive(Clone, Copy, Debug)]
 enum Where {
     Machine,
@@ -108,14 +111,21 @@ fn check(place: Where, commands: &[&str], moment: Moment, six: bool) {
         nft(namespace, commands);
     }
     // What was under way has arrived.
-    std::thread::sleep(Duration::from_millis(20));
-    stage.arrived.frames();
-    guest.frames();
+    let frames = || [stage.arrived.frames(), guest.frames()].concat();
+    let deadline = Instant::now() + PATIENCE;
+    let mut quiet = Instant::now();
+    while quiet.elapsed() < QUIET {
+        assert!(Instant::now() < deadline, "{place:?} {commands:?} {moment:?}: it goes on");
+        if frames().iter().any(|frame| is_from_inside(frame) || is_of(frame, servers)) {
+            quiet = Instant::now();
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
     for _ in 0..5 {
         talk(guest, servers, &streams);
     }
     answer(&stage, servers);
-    std::thread::sleep(Duration::from_millis(20));
+    std::thread::sleep(QUIET);
     let arrived: Vec<_> =
         stage.arrived.frames().into_iter().filter(|frame| is_from_inside(frame)).collect();
     assert!(arrived.is_empty(), "{place:?} {commands:?} {moment:?}: {arrived:02x?}");

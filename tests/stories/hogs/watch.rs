@@ -71,7 +71,8 @@ fn disk_bytes(directory: &Path) -> anyhow::Result<u64> {
     let entries = fs::read_dir(directory).context("the VM's directory")?;
     let mut bytes = 0;
     for entry in entries {
-        let metadata = entry?.metadata()?;
+        // A file that is written anew has another name at first.
+        let Ok(metadata) = entry?.metadata() else { continue };
         if metadata.is_file() {
             bytes += metadata.blocks() * 512;
         }

@@ -6,6 +6,7 @@ use std::{
     process::{Child, ExitCode},
 };
 
+use kiln_net::host;
 use kiln_shim::privileges::{START, limit};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -47,6 +48,12 @@ fn run() -> io::Result<()> {
     // SAFETY: whoever starts us gives us this descriptor, and nothing else here refers to it.
     let channel = Channel::new(unsafe { OwnedFd::from_raw_fd(SOCKET) });
     rustix::io::fcntl_setfd(channel.socket(), rustix::io::FdFlags::CLOEXEC)?;
+    // A daemon that gives networks takes up what is left; one that does not must not leave it.
+    if policy.network.is_none()
+        && let Err(error) = host::clear(&policy.instance, &policy.networks)
+    {
+        log(&format!("kiln-helper: networks of before are left: {}", chain(&error)));
+    }
     settle(&policy)?;
     Helper { policy, cgroups: None, launchers: Vec::new(), networks: Networks::default() }
         .serve(&channel);
