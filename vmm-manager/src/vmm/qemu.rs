@@ -62,14 +62,15 @@ impl Accelerator {
         }
     }
 
-    /// What QEMU and its bridge take at most beside the guest's memory. QEMU itself is 60 to
-    /// 150 MiB with its disks' buffers. Emulation adds the translated code, of which
+    /// What QEMU, its bridge and the gateway take at most beside the guest's memory. QEMU itself is
+    /// 60 to 150 MiB with its disks' buffers. Emulation adds the translated code, of which
     /// `TRANSLATION_MEBIBYTES` are kept, and what describes it.
     pub const fn overhead_bytes(self) -> u64 {
-        match self {
-            Self::Kvm => 320 << 20,
-            Self::Tcg => (512 + TRANSLATION_MEBIBYTES) << 20,
-        }
+        gateway::OVERHEAD_BYTES
+            + match self {
+                Self::Kvm => 320 << 20,
+                Self::Tcg => (512 + TRANSLATION_MEBIBYTES) << 20,
+            }
     }
 }
 
@@ -129,7 +130,7 @@ impl Vmm for Qemu {
     }
 
     fn overhead_bytes(&self) -> u64 {
-        self.config.accelerator.overhead_bytes() + gateway::OVERHEAD_BYTES
+        self.config.accelerator.overhead_bytes()
     }
 }
 
