@@ -5,7 +5,10 @@ use std::path::Path;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("proto");
     println!("cargo:rerun-if-changed={}", include.display());
-    let files = protox::compile(["kiln/v1/job.proto", "kiln/agent/v1/agent.proto"], [&include])?;
+    let files = protox::compile(
+        ["kiln/v1/job.proto", "kiln/v1/image.proto", "kiln/agent/v1/agent.proto"],
+        [&include],
+    )?;
     tonic_prost_build::configure().bytes(".kiln").compile_fds(files)?;
     Ok(())
 }

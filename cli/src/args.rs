@@ -6,6 +6,7 @@ mod duration;
 mod egress;
 mod environment;
 mod host;
+mod image;
 mod input;
 mod job;
 mod output;
@@ -24,6 +25,11 @@ pub(crate) use self::{
     egress::Egress,
     environment::Variable,
     host::HostArguments,
+    image::{
+        ExportArguments, ImageCommand, ImportArguments, InspectArguments, ListImagesArguments,
+        PruneArguments, PullArguments, PushArguments, RegistryArguments, RemoveArguments,
+        TagArguments,
+    },
     input::{Input, RawInput, Source},
     job::{
         CancelArguments, DownloadArguments, GetArguments, JobCommand, ListArguments, LogArguments,
@@ -49,6 +55,7 @@ Examples:
   kiln doctor --guest-image DIR            whether a job could run on this host
   kiln job ls                              what ran and what runs
   kiln job logs -f 01jd                    an id may be shortened while it is unambiguous
+  kiln image ls                            what the host's registry has
 
 Exit codes of `kiln run` and `kiln job wait`:
   the command's own; 128 + n when signal n ended it; 124 timed out; 125 Kiln's own failure,
@@ -90,6 +97,8 @@ pub(crate) enum Command {
     /// Look at jobs and steer them.
     #[command(subcommand)]
     Job(JobCommand),
+    #[command(subcommand)]
+    Image(ImageCommand),
     Host(HostArguments),
     Doctor(DoctorArguments),
     /// Print the version of this command.

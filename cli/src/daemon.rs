@@ -3,6 +3,7 @@
 mod connect;
 mod error;
 mod host;
+mod image;
 mod patience;
 mod prefix;
 mod watch;
@@ -13,7 +14,8 @@ use std::{
 };
 
 use kiln_proto::v1::{
-    self, host_service_client::HostServiceClient, job_service_client::JobServiceClient,
+    self, host_service_client::HostServiceClient, image_service_client::ImageServiceClient,
+    job_service_client::JobServiceClient,
 };
 use tokio_stream::Stream;
 use tonic::{Response, Status, Streaming, transport::Channel};
@@ -31,6 +33,7 @@ const MESSAGE_LIMIT: usize = 64 << 20;
 pub(crate) struct Daemon {
     jobs: JobServiceClient<Channel>,
     hosts: HostServiceClient<Channel>,
+    images: ImageServiceClient<Channel>,
     socket: PathBuf,
     /// How long one that went away is waited for.
     reconnect: Duration,
@@ -52,8 +55,9 @@ impl Daemon {
     ) -> Result<Self, connect::ConnectError> {
         let channel = connect::channel(socket).await?;
         let jobs = JobServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_LIMIT);
-        let hosts = HostServiceClient::new(channel);
-        Ok(Self { jobs, hosts, socket: socket.to_owned(), reconnect, quiet: false })
+        let hosts = HostServiceClient::new(channel.clone());
+        let images = ImageServiceClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT);
+        Ok(Self { jobs, hosts, images, socket: socket.to_owned(), reconnect, quiet: false })
     }
 
     /// Says nothing of a kilnd that went away and is waited for.
@@ -113,10 +117,7 @@ impl Daemon {
         let v1::ListJobsResponse { jobs, next_page_token } = self.persist(call).await?;
         // A token that stands still would be read for ever.
         if !token.is_empty() && next_page_token == token {
-            return Err(DaemonError::Malformed {
-                socket: self.socket.clone(),
-                field: "page token",
-            });
+            return Err(self.malformed("page token"));
         }
         Ok(Page { jobs: jobs.into_iter().map(Job::from).collect(), next: next_page_token })
     }
@@ -187,7 +188,6 @@ impl Daemon {
     }
 
     fn present(&self, job: Option<v1::Job>) -> Result<Job, DaemonError> {
-        let malformed = || DaemonError::Malformed { socket: self.socket.clone(), field: "job" };
-        job.map(Job::from).ok_or_else(malformed)
+        job.map(Job::from).ok_or_else(|| self.malformed("job"))
     }
 }

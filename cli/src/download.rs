@@ -14,8 +14,11 @@ use bytes::Bytes;
 use kiln_proto::v1;
 use sha2::{Digest, Sha256};
 
-pub(crate) use self::place::{Place, PlaceError};
-use self::sink::{Sink, SinkError};
+use self::sink::SinkError;
+pub(crate) use self::{
+    place::{Place, PlaceError},
+    sink::Sink,
+};
 use crate::{
     daemon::{Daemon, DaemonError},
     digest::digest,

@@ -24,16 +24,18 @@ pub(crate) fn of(job: &Job) -> Option<u8> {
 fn of_failure(job: &Job) -> u8 {
     match job.failure.as_ref().map(|failure| failure.class) {
         Some(FailureClass::Oom) => OUT_OF_MEMORY,
-        Some(FailureClass::User | FailureClass::DiskFull | FailureClass::EgressDenied) => {
-            match &job.exit {
-                // A failed job never looks like success, whatever its record says.
-                Some(exit) if exit.code != 0 => shown(exit.code),
-                Some(_) | None => KILN,
-            }
-        }
+        Some(
+            FailureClass::User
+            | FailureClass::DiskFull
+            | FailureClass::EgressDenied
+            | FailureClass::Registry,
+        ) => match &job.exit {
+            // A failed job never looks like success, whatever its record says.
+            Some(exit) if exit.code != 0 => shown(exit.code),
+            Some(_) | None => KILN,
+        },
         Some(
             FailureClass::Source
-            | FailureClass::Registry
             | FailureClass::Policy
             | FailureClass::Infrastructure
             | FailureClass::Unknown,
@@ -85,6 +87,7 @@ mod tests {
             check(State::Failed, Some(FailureClass::User), Some(code), expected);
             check(State::Failed, Some(FailureClass::DiskFull), Some(code), expected);
             check(State::Failed, Some(FailureClass::EgressDenied), Some(code), expected);
+            check(State::Failed, Some(FailureClass::Registry), Some(code), expected);
         }
     }
 
@@ -95,10 +98,10 @@ mod tests {
         check(State::Failed, Some(FailureClass::Oom), None, Some(137));
         check(State::Failed, Some(FailureClass::Policy), None, Some(125));
         check(State::Failed, Some(FailureClass::EgressDenied), None, Some(125));
-        for class in [FailureClass::Source, FailureClass::Registry] {
-            check(State::Failed, Some(class), None, Some(125));
-            check(State::Failed, Some(class), Some(1), Some(125));
-        }
+        check(State::Failed, Some(FailureClass::Registry), None, Some(125));
+        check(State::Failed, Some(FailureClass::Registry), Some(0), Some(125));
+        check(State::Failed, Some(FailureClass::Source), None, Some(125));
+        check(State::Failed, Some(FailureClass::Source), Some(1), Some(125));
         check(State::Failed, Some(FailureClass::Infrastructure), Some(3), Some(125));
         check(State::Failed, Some(FailureClass::Unknown), Some(3), Some(125));
     }

@@ -7,7 +7,7 @@ use crate::{
     daemon::Daemon,
     display::{printable, size},
     output,
-    record::{Budget, GuestLink, Host, HostNetwork, Jail},
+    record::{Budget, GuestLink, Host, HostNetwork, Jail, Registry},
 };
 
 pub(crate) async fn run(daemon: &Daemon, arguments: HostArguments) -> anyhow::Result<u8> {
@@ -35,6 +35,8 @@ fn table(host: &Host) -> String {
         draining,
         network,
         no_network,
+        registry,
+        no_registry,
     } = host;
     let mut table = String::new();
     let mut line = |name: &str, value: &str| {
@@ -50,6 +52,13 @@ fn table(host: &Host) -> String {
         None => {
             let why = no_network.as_deref().unwrap_or("jobs run without");
             line("Network", &format!("none: {why}"));
+        }
+    }
+    match registry {
+        Some(registry) => lines_of_registry(registry, &mut line),
+        None => {
+            let why = no_registry.as_deref().unwrap_or("images come from outside alone");
+            line("Registry", &format!("none: {why}"));
         }
     }
     line("Jobs", &format!("{running} running, {queued} queued"));
@@ -87,6 +96,18 @@ fn lines_of_network(network: &HostNetwork, line: &mut impl FnMut(&str, &str)) {
     }
 }
 
+fn lines_of_registry(registry: &Registry, line: &mut impl FnMut(&str, &str)) {
+    let Registry { address, guest_address, stored_bytes, offline, troubles, .. } = registry;
+    let offline = if *offline { ", offline" } else { "" };
+    let guests = guest_address.as_ref().map(|guests| format!(", for guests {guests}"));
+    let address = address.as_deref().unwrap_or("not for clients on this host");
+    let (guests, stored) = (guests.unwrap_or_default(), size(*stored_bytes));
+    line("Registry", &format!("{address}{guests}, {stored} stored{offline}"));
+    for trouble in troubles {
+        line("Trouble", trouble);
+    }
+}
+
 fn described(GuestLink { gateway, guest }: &GuestLink) -> String {
     format!("guest {guest}, gateway {gateway}")
 }
@@ -111,6 +132,8 @@ IPv6         guest 2001:db8::2, gateway 2001:db8::1
 Resolvers    192.0.2.53:53 [2001:db8::53]:53
 Trouble      the host has a route to 198.18.0.0/24 by \\u{1b}eth0
 Trouble      another
+Registry     127.0.0.1:35000, for guests registry.kiln:5000, 3 GiB stored, offline
+Trouble      its disk is full
 Jobs         2 running, 3 queued
 Draining     it takes no new jobs: it is about to stop
 CPUs         2 of 8 in use
@@ -132,7 +155,7 @@ VMs          2 of 64 in use
             let host = Host { network, no_network: why.map(str::to_owned), ..host() };
             let table = table(&host);
             let lines = table.lines().skip_while(|line| !line.starts_with("Network"));
-            let lines = lines.take_while(|line| !line.starts_with("Jobs"));
+            let lines = lines.take_while(|line| !line.starts_with("Registry"));
             lines.collect::<Vec<_>>().join("\n")
         };
         let expected = "\
@@ -184,6 +207,15 @@ Resolvers    none";
                 ],
             }),
             no_network: None,
+            registry: Some(Registry {
+                address: Some("127.0.0.1:35000".to_owned()),
+                guest_address: Some("registry.kiln:5000".to_owned()),
+                stored_bytes: 3 << 30,
+                offline: true,
+                troubles: vec!["its disk is full".to_owned()],
+                ..Registry::default()
+            }),
+            no_registry: None,
         }
     }
 }

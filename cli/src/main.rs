@@ -9,6 +9,7 @@ mod doctor;
 mod download;
 mod exit_code;
 mod host;
+mod image;
 mod job;
 mod output;
 mod progress;
@@ -70,6 +71,10 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         }
         Command::Job(command) => {
             job::dispatch(&Daemon::connect(&cli.socket, cli.reconnect).await?, command).await
+        }
+        Command::Image(command) => {
+            let daemon = Daemon::connect(&cli.socket, cli.reconnect).await?;
+            image::dispatch(&daemon, command).await
         }
         Command::Host(arguments) => {
             host::run(&Daemon::connect(&cli.socket, cli.reconnect).await?, arguments).await

@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
 use self::descriptor::Descriptor;
+use crate::display::printable;
 
 /// In chunks, which are at most as large as kilnd makes them.
 const QUEUE: usize = 4;
@@ -101,6 +102,11 @@ pub(crate) fn terminal_width() -> Option<usize> {
 /// Kiln's own words on stdout: tables, records, ids.
 pub(crate) fn print(bytes: &[u8]) -> Result<(), OutputError> {
     Descriptor::open(Stream::Stdout)?.write_all(bytes)
+}
+
+/// One line, whoever chose its words.
+pub(crate) fn print_line(text: &str) -> Result<(), OutputError> {
+    print(format!("{}\n", printable(text)).as_bytes())
 }
 
 /// One line.

@@ -51,6 +51,8 @@ fn of_failure(job: &Job, failure: &Failure) -> Option<String> {
             Some(source) => format!("could not bring in {:?}: {message}", printable(source)),
             None => format!("could not bring in a source: {message}"),
         }),
+        // It names the host and what it was asked for.
+        FailureClass::Registry if job.exit.is_some() => Some(message.into_owned()),
         FailureClass::Registry => Some(match failure.details.get("host") {
             Some(host) => format!("the registry {} failed: {message}", printable(host)),
             None => format!("a registry failed: {message}"),

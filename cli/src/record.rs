@@ -3,6 +3,8 @@
 
 mod egress;
 mod host;
+mod image;
+mod registry;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -12,6 +14,8 @@ use serde::Serialize;
 pub(crate) use self::{
     egress::{Egress, EgressMode, EgressRecord, Flow, Refusal},
     host::{Budget, GuestLink, Host, HostNetwork},
+    image::{Image, ImageDetails, ImagePart, Pruned, Pulled, Pushed},
+    registry::{Material, Registry, RegistryDetails, RegistryRecord, RegistryRefusal},
     wire::Time,
 };
 
@@ -49,6 +53,9 @@ pub(crate) struct Job {
     pub(crate) idempotency_key: Option<String>,
     /// What happened on its network; `None` before its VM is gone, and where it had none.
     pub(crate) egress: Option<EgressRecord>,
+    /// What the host's registry served to it, and what it refused; `None` before there is a guest,
+    /// and where there was no registry.
+    pub(crate) registry: Option<RegistryRecord>,
 }
 
 /// `Unknown` is what a newer kilnd says and this command cannot read.

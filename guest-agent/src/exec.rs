@@ -35,9 +35,13 @@ mod run;
 mod running;
 mod stream;
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
-use kiln_proto::agent::v1::{ExecRefused, ExecRequest, ExecStart};
+use kiln_proto::agent::v1::{EnvironmentVariable, ExecRefused, ExecRequest, ExecStart};
 use tokio_stream::Stream;
 use tonic::Status;
 
@@ -51,6 +55,7 @@ use self::{
 };
 use crate::{
     command::Command, disk_watch::DiskWatch, group::Groups, kmsg, offload::offload, reaper::Reaper,
+    registry,
 };
 
 /// What commands run on.
@@ -60,11 +65,18 @@ pub(crate) struct Engine {
     groups: Arc<dyn Groups>,
     disk_watch: DiskWatch,
     register: Arc<Register>,
+    /// What commands are told of the host's registry; set by the greeting, which comes before them.
+    registry: Arc<OnceLock<String>>,
 }
 
 impl Engine {
     pub(crate) fn new(reaper: Arc<Reaper>, groups: Arc<dyn Groups>, disk_watch: DiskWatch) -> Self {
-        Self { reaper, groups, disk_watch, register: Arc::default() }
+        Self { reaper, groups, disk_watch, register: Arc::default(), registry: Arc::default() }
+    }
+
+    /// Each command finds `name` in its environment, unless the host gives it another.
+    pub(crate) fn tell_of_registry(&self, name: String) {
+        let _the_first_stays = self.registry.set(name);
     }
 
     /// Starts the command, or takes up one that was started before, and tells everything about it
@@ -103,7 +115,13 @@ impl Engine {
         }
     }
 
-    async fn start(self, start: ExecStart) -> Result<Running, Refusal> {
+    async fn start(self, mut start: ExecStart) -> Result<Running, Refusal> {
+        if let Some(value) = self.registry.get()
+            && !start.env.iter().any(|variable| variable.name == registry::VARIABLE)
+        {
+            let (name, value) = (registry::VARIABLE.to_owned(), value.clone());
+            start.env.push(EnvironmentVariable { name, value });
+        }
         let command = Arc::new(Command::try_from(start)?);
         let asked = Arc::clone(&command);
         // Always awaited, even when the host is gone: what is born has to be buried.

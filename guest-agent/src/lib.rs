@@ -18,6 +18,7 @@ mod online;
 mod power;
 mod process;
 mod reaper;
+mod registry;
 mod server;
 mod service;
 mod session;

@@ -19,6 +19,8 @@ mod resolver;
 
 use std::{io, path::PathBuf};
 
+#[cfg(test)]
+pub(crate) use self::link::Link;
 pub(crate) use self::link::Network;
 use self::{device::Device, netlink::Netlink};
 

@@ -143,9 +143,10 @@ pub(crate) mod tests {
     use super::*;
     use crate::process::{Child, clone_process};
 
-    /// One for the whole test process: a second waiter would steal the children of the first.
+    /// One for the whole test process, which leaves the programs alone that tests run themselves.
+    /// That any child is reaped is seen in guests, where it is process 1.
     pub(crate) static REAPER: LazyLock<Arc<Reaper>> = LazyLock::new(|| {
-        let reaper = Arc::new(Reaper::default());
+        let reaper = Arc::new(Reaper::of_own_children());
         let running = Arc::clone(&reaper);
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

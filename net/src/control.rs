@@ -7,7 +7,8 @@
 //! daemon does not read), an admission into the kernel's sets, a stream to an endpoint. While no
 //! daemon is there, questions wait and then fail; connections that are admitted go on.
 //! A stream to an endpoint is a connection of its own, that the daemon opens with
-//! `{"stream":{"id":…}}`; all that follows that line are the stream's bytes.
+//! `{"stream":{"id":…}}`; all that follows that line are the stream's bytes. So is a connection of
+//! the guest's to the host's registry: whose it is, the daemon knows by the socket alone.
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,8 @@ pub enum Ask {
     Admit { id: u64, admissions: Vec<Admission> },
     /// Answered by a new connection, or [`Tell::Failed`].
     Dial { id: u64, endpoint: Endpoint },
+    /// A connection to the host's registry, answered as a dial is.
+    Registry { id: u64 },
 }
 
 /// The daemon's.
@@ -65,6 +68,8 @@ pub struct GatewayConfig {
     pub never: Vec<crate::plan::Cidr>,
     /// At once.
     pub connections: u32,
+    /// Whether the host's registry is there, at [`REGISTRY_PORT`].
+    pub registry: bool,
     /// Appended to, one line of JSON ([`Event`]) each; bounded by `record_bytes`.
     pub record: std::path::PathBuf,
     pub record_bytes: u64,
@@ -79,6 +84,14 @@ pub const SPLICE_FD: i32 = 103;
 pub const DNS_UDP6_FD: i32 = 104;
 pub const DNS_TCP6_FD: i32 = 105;
 pub const SPLICE6_FD: i32 = 106;
+pub const REGISTRY_FD: i32 = 107;
+/// Where IPv6 is configured.
+pub const REGISTRY6_FD: i32 = 108;
+
+/// Of the gateway: where a guest finds the host's registry, whatever its policy.
+pub const REGISTRY_PORT: u16 = 5000;
+/// Under which the resolver tells the gateway's address, whatever the policy.
+pub const REGISTRY_NAME: &str = "registry.kiln";
 
 /// A line of a gateway's record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

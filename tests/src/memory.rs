@@ -20,9 +20,14 @@ impl ResidentPeak {
         Ok(Self { process, at_start: status_bytes(process, "VmRSS:")? })
     }
 
+    /// How many bytes it had at its largest since we started.
+    pub fn peak(&self) -> anyhow::Result<u64> {
+        status_bytes(self.process, "VmHWM:")
+    }
+
     /// By how many bytes the process was larger at its largest than when we started.
     pub fn growth(&self) -> anyhow::Result<u64> {
-        Ok(status_bytes(self.process, "VmHWM:")?.saturating_sub(self.at_start))
+        Ok(self.peak()?.saturating_sub(self.at_start))
     }
 }
 

@@ -11,11 +11,15 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::{Report, Shard, nested::on_path};
 
+const CLIENTS: &str = "KILN_REGISTRY_CLIENTS";
+
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// A directory as `kiln-image build` makes it.
     pub guest_image: PathBuf,
     pub vhost_device_vsock: PathBuf,
+    /// A tree in which docker's registry and clients of registries are installed.
+    pub registry_clients: Option<PathBuf>,
     pub kilnd: PathBuf,
     pub cli: PathBuf,
     /// kilnd with stub guests.
@@ -96,6 +100,7 @@ impl Settings {
         Ok(Some(Self {
             guest_image: path("KILN_GUEST_IMAGE")?,
             vhost_device_vsock: path("KILN_VHOST_DEVICE_VSOCK")?,
+            registry_clients: lookup(CLIENTS).map(|_| path(CLIENTS)).transpose()?,
             kilnd: path("KILN_KILND")?,
             cli: path("KILN_CLI")?,
             kilnd_stub: path("KILN_KILND_STUB")?,

@@ -207,6 +207,7 @@ pub(crate) mod tests {
         Stage::set_up(Arc::new(Settings {
             guest_image: nowhere.clone(),
             vhost_device_vsock: nowhere.clone(),
+            registry_clients: None,
             kilnd: nowhere.clone(),
             cli: nowhere.clone(),
             kilnd_stub: nowhere.clone(),

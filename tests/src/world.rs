@@ -17,6 +17,7 @@ mod dns;
 mod far;
 mod picture;
 mod served;
+pub mod upstream;
 mod zone;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -28,6 +29,7 @@ pub use self::{
     arrivals::{Arrival, Arrivals},
     picture::Picture,
     served::{Said, Served},
+    upstream::Upstream,
     zone::{Answer, Asked, Data, Zone},
 };
 use crate::{Namespace, Stage};

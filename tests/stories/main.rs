@@ -19,6 +19,7 @@ mod loss;
 mod machine;
 mod network;
 mod privileges;
+mod registry;
 mod run;
 mod streams;
 mod survival;
@@ -52,6 +53,7 @@ fn main() -> anyhow::Result<ExitCode> {
         cgroups::stories(),
         vsock::stories(),
         network::stories(),
+        registry::stories(),
     ];
     let told = kiln_tests::tell(stories.concat())?;
     agent::close()?;

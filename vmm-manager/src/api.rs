@@ -10,6 +10,7 @@ mod create;
 mod exec;
 mod field;
 mod host;
+mod images;
 mod incoming;
 mod jobs;
 mod log;
@@ -19,9 +20,11 @@ mod status;
 mod upload;
 mod watch;
 
+pub(crate) use self::caller::LOCAL_TENANT;
 pub use self::{
     caller::Caller,
     host::{HostApi, HostApiParts},
+    images::ImageApi,
     jobs::{JobApi, JobApiParts},
 };
 

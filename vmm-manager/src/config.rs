@@ -5,6 +5,7 @@ mod drivers;
 mod egress;
 mod flags;
 mod network;
+mod registry;
 mod resolved;
 
 pub use self::{
@@ -16,5 +17,6 @@ pub use self::{
         InvalidNetwork, Limited, NetworkConfig, NetworkFlags, NetworkLimitFlag, ResolverFlag,
         Resolvers,
     },
+    registry::{InvalidRegistry, ListenFlag, RegistryConfig, RegistryFlags},
     resolved::{BudgetConfig, Config, ConfigError, RetentionConfig},
 };

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! claim: home ─▶ image ─▶ slot ─▶ helper ─▶ no privileges
-//! run: VMM ─▶ store ─▶ networks ─▶ sources ─▶ reconciler ─▶ scheduler ─▶ socket ─▶ ready
+//! run: VMM ─▶ store ─▶ networks ─▶ registry ─▶ sources ─▶ reconciler ─▶ scheduler ─▶ socket ─▶ ready
 //!
 //! ready ──SIGTERM──▶ draining ── every running job has ended, or the limit is over ──▶ left
 //!   └─────SIGINT───▶ ending: running jobs are ended, and all is given back ──▶ left
@@ -18,6 +18,7 @@ pub(crate) mod choose;
 mod claim;
 mod host;
 mod networks;
+mod registry;
 mod serve;
 mod signals;
 mod socket;
@@ -41,12 +42,13 @@ pub use self::{
     user::UserError,
 };
 use crate::{
-    api::{HostApi, HostApiParts, JobApi, JobApiParts},
+    api::{HostApi, HostApiParts, ImageApi, JobApi, JobApiParts},
     config::{Config, RetentionConfig},
     host::helper,
     lifecycle::Host,
     notify::Notifier,
     reconcile,
+    registry::{Listening, Service},
     retention::{KeptJobs, Retention, RetentionLimits},
     scheduler::{Budget, Runner, Scheduler},
     store::Store,
@@ -79,7 +81,12 @@ pub async fn run_with(
     let instance = home.instance().to_owned();
     let (store, alive) = Store::open(&home.store_directory())?;
     let networks = networks::take(&config).await?;
-    let (host, total) = host::take(home, &config, image, slot, vmm, networks.clone().ok(), &alive)?;
+    let of_guests = config.network.as_ref().filter(|_| networks.is_ok());
+    let registry::Taken { service: registry, listening } =
+        registry::take(&config, &home, of_guests).await?;
+    let ground = host::Ground { home, image, slot };
+    let shared = host::Shared { networks: networks.clone().ok(), registry: registry.clone().ok() };
+    let (host, total) = host::take(ground, &config, vmm, shared, &alive).await?;
     reconcile::report(reconcile::sweep(&host, &store).await);
     let jail = JailState::expected(host.vm_users.is_some());
     let runner: Arc<dyn Runner> = Arc::new(Arc::clone(&host));
@@ -133,9 +140,11 @@ pub async fn run_with(
         vmm: identity,
         jail,
         networks,
+        registry: registry.clone(),
         scheduler: Arc::clone(&scheduler),
     });
-    let server = serve::Server { listener, jobs, itself, drain_limit: config.drain_limit };
+    let images = ImageApi::new(registry.clone());
+    let server = serve::Server { listener, jobs, itself, images, drain_limit: config.drain_limit };
     let kept = KeptJobs::new(Arc::clone(&store), host.outputs.clone(), host.home.jobs_directory());
     let retention = Retention::new(Arc::new(kept), limits);
     let stopped = tokio::select! {
@@ -143,6 +152,7 @@ pub async fn run_with(
         never = reconcile::run(Arc::clone(&host), Arc::clone(&store)) => match never {},
         () = retention.run(RETENTION_PERIOD) => Ok(()),
         () = forget_sources(&host) => Ok(()),
+        never = keep_registry(registry.ok(), listening) => match never {},
         () = notifier.signs_of_life() => Ok(()),
         // The next kilnd starts another one, and takes up what runs.
         () = helper::lost() => Err(anyhow::anyhow!("the helper has ended, and kilnd cannot go on")),
@@ -176,6 +186,19 @@ fn retained(config: &Config, total: Budget) -> RetentionLimits {
         job_age: age,
         output_age: outputs_age,
         output_bytes: outputs_bytes.unwrap_or(total.disk_bytes / 4),
+    }
+}
+
+/// Serves local clients, and tidies up, where there is a registry.
+async fn keep_registry(
+    service: Option<Arc<Service>>,
+    listening: Option<Listening>,
+) -> std::convert::Infallible {
+    let Some(service) = service else { return std::future::pending().await };
+    let Some(listening) = listening else { return service.tend().await };
+    tokio::select! {
+        never = listening.serve(Arc::clone(&service)) => never,
+        never = service.tend() => never,
     }
 }
 

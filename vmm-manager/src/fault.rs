@@ -41,6 +41,8 @@ pub enum Point {
     /// What its guest asked for is let through; the gateway has not been told. Only where a guest
     /// asks for anything.
     Admitted,
+    /// What the registry served, or refused, is written down. Only where a guest asks for anything.
+    Served,
     /// Output is in the log; the agent has not been told.
     Logged,
     /// The command is over; that is not written down.
@@ -83,6 +85,7 @@ impl Point {
         Self::Marked,
         Self::Started,
         Self::Admitted,
+        Self::Served,
         Self::Logged,
         Self::Exited,
         Self::ExitRecorded,
@@ -115,6 +118,7 @@ impl Point {
             Self::Marked => "marked",
             Self::Started => "started",
             Self::Admitted => "admitted",
+            Self::Served => "served",
             Self::Logged => "logged",
             Self::Exited => "exited",
             Self::ExitRecorded => "exit-recorded",

@@ -8,6 +8,8 @@
 //! vms/JOB/      sockets and disks of a VM: gone with it, whoever made it
 //! jobs/JOB/     the log and the outputs of a job: gone with its record
 //! sources/      what was uploaded for jobs
+//! registry/     the images of the host: what was pushed, and what was pulled through
+//! registry.port where local clients find the registry
 //! ```
 //!
 //! A daemon that died may have left machines that run on: nothing is cleared here. Who comes next
@@ -93,7 +95,7 @@ impl Home {
             Err(error) => return Err(failed(&lock_path)(error.into())),
         }
         let instance = instance_id(&instance_path).map_err(failed(&instance_path))?;
-        for part in ["store", "vms", "jobs", "sources"] {
+        for part in ["store", "vms", "jobs", "sources", "registry"] {
             let part = path.join(part);
             private_directory(&part).map_err(failed(&part))?;
         }
@@ -116,6 +118,10 @@ impl Home {
 
     pub fn sources_directory(&self) -> PathBuf {
         self.path.join("sources")
+    }
+
+    pub fn registry_directory(&self) -> PathBuf {
+        self.path.join("registry")
     }
 
     /// Of every VM.

@@ -20,6 +20,7 @@ pub mod notify;
 pub mod output;
 pub mod pool;
 pub mod reconcile;
+pub mod registry;
 pub mod retention;
 pub mod scheduler;
 #[cfg(test)]

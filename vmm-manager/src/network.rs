@@ -39,11 +39,13 @@ use kiln_net::{
 use kiln_shim::ProcessIdentity;
 use tokio::sync::RwLock;
 
-use self::{endpoints::Endpoints, state::Troubles, upstream::Upstreams};
+use self::{endpoints::Endpoints, state::Troubles};
 pub(crate) use self::{
+    gateway::GuestRegistry,
     journal::left_behind,
     lease::NetworkLease,
     state::{NetworkState, Networkless},
+    upstream::Upstreams,
     view::EgressView,
 };
 use crate::{
@@ -64,6 +66,8 @@ pub struct Networks {
     ceiling: Ceiling,
     /// All of the operator's.
     endpoints: Vec<(Endpoint, SocketAddr)>,
+    /// Whether the host has one for machines.
+    registry: bool,
     upstreams: Arc<Upstreams>,
     /// `kiln-gateway`.
     program: Jailed,
@@ -84,19 +88,21 @@ pub(crate) struct NetworksParts {
     pub(crate) config: NetworkConfig,
     pub(crate) ceiling: Ceiling,
     pub(crate) endpoints: Vec<(Endpoint, SocketAddr)>,
+    pub(crate) registry: bool,
     pub(crate) program: Jailed,
     pub(crate) users: VmUsers,
 }
 
 impl Networks {
     pub(crate) fn new(parts: NetworksParts) -> Self {
-        let NetworksParts { kernel, config, ceiling, endpoints, program, users } = parts;
+        let NetworksParts { kernel, config, ceiling, endpoints, registry, program, users } = parts;
         let upstreams = Arc::new(Upstreams::new(config.resolvers.clone()));
         Self {
             kernel,
             config,
             ceiling,
             endpoints,
+            registry,
             upstreams,
             program,
             users,

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             show!("{}", arguments::USAGE);
             Ok(true)
         }
-        Task::Setup => setup::setup().map(|_tools| true),
+        Task::Setup => setup::setup().and_then(|_| setup::registry_clients()).map(|_| true),
         Task::Demo => demo::demo().map(|()| true),
         Task::Test(options) => test::test(&options),
         Task::Check => check::check().map(|()| true),

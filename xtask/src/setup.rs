@@ -1,5 +1,6 @@
 //! What must be on a machine before anything else works.
 
+mod clients;
 mod packages;
 mod tools;
 
@@ -11,7 +12,7 @@ use std::{
 
 use anyhow::Context as _;
 
-pub(crate) use self::tools::cargo_deny;
+pub(crate) use self::{clients::registry_clients, tools::cargo_deny};
 
 /// Programs that no distribution carries.
 #[derive(Debug)]

@@ -24,6 +24,7 @@ use crate::{
 /// Whether all that was run passed, and anything was.
 pub(crate) fn test(options: &TestOptions) -> anyhow::Result<bool> {
     let tools = setup::setup()?;
+    setup::registry_clients()?;
     say!("==> building everything");
     let mut cargo = workspace::cargo();
     // With all targets at once every later command finds its dependencies built with the same

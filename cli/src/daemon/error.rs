@@ -15,6 +15,12 @@ pub(crate) enum DaemonError {
     /// What was asked for cannot be had; kilnd's words say why.
     #[error("{message}")]
     Refused { message: String },
+    /// It is not there.
+    #[error("{message}")]
+    NotFound { message: String },
+    /// A registry outside refused or failed.
+    #[error("{message}{}", advice(*.status, host))]
+    Registry { host: String, status: Option<u16>, message: String },
     #[error("lost kilnd at {}: {cause}", socket.display())]
     Lost { socket: PathBuf, cause: String },
     #[error("kilnd has been away for {} s; {cause}", limit.as_secs())]
@@ -35,6 +41,8 @@ impl DaemonError {
         match self {
             Self::Lost { .. } | Self::Silent { .. } => true,
             Self::Refused { .. }
+            | Self::NotFound { .. }
+            | Self::Registry { .. }
             | Self::Away { .. }
             | Self::Older { .. }
             | Self::Failed { .. }
@@ -49,9 +57,14 @@ impl DaemonError {
             return Self::Lost { socket, cause: root_cause(status) };
         }
         let message = printable(status.message()).into_owned();
+        let metadata = |name| Some(status.metadata().get(name)?.to_str().ok()?.to_owned());
+        if let Some(host) = metadata("kiln-registry-host") {
+            let status = metadata("kiln-registry-status").and_then(|status| status.parse().ok());
+            return Self::Registry { host, status, message };
+        }
         match status.code() {
+            Code::NotFound if !message.is_empty() => Self::NotFound { message },
             Code::InvalidArgument
-            | Code::NotFound
             | Code::AlreadyExists
             | Code::PermissionDenied
             | Code::ResourceExhausted
@@ -66,6 +79,17 @@ impl DaemonError {
             Code::Unavailable => Self::Lost { socket, cause: message },
             code => Self::Failed { socket, code, message },
         }
+    }
+}
+
+/// What to do about what a registry answered; empty where its own words have to do.
+fn advice(status: Option<u16>, host: &str) -> String {
+    match status {
+        Some(401 | 403) => format!(
+            "; if it is private, kilnd needs a credential for {host}: see --registries in \
+             docs/registry.md"
+        ),
+        Some(_) | None => String::new(),
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) enum SinkError {
 }
 
 #[derive(Debug)]
-pub(super) struct Sink {
+pub(crate) struct Sink {
     /// `None` only while it is dropped.
     chunks: Option<mpsc::Sender<Bytes>>,
     /// What is left to do once all of it is known to be right.
@@ -61,7 +61,7 @@ enum Ready {
 }
 
 impl Sink {
-    pub(super) fn start(
+    pub(crate) fn start(
         place: &Place,
         length: u64,
         progress: &Progress,
@@ -96,7 +96,7 @@ impl Sink {
         Ok(Self { chunks: Some(chunks), ready, thread })
     }
 
-    pub(super) async fn write(&mut self, bytes: Bytes) -> Result<(), SinkError> {
+    pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<(), SinkError> {
         if let Some(chunks) = &self.chunks
             && chunks.send(bytes).await.is_ok()
         {
@@ -110,7 +110,7 @@ impl Sink {
     }
 
     /// All of it has arrived: to its place with it.
-    pub(super) async fn finish(mut self) -> Result<(), SinkError> {
+    pub(crate) async fn finish(mut self) -> Result<(), SinkError> {
         // An empty chunk says that the end is no accident. One that nobody takes is explained next.
         if let Some(chunks) = &self.chunks {
             let _ = chunks.send(Bytes::new()).await;

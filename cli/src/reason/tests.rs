@@ -97,6 +97,9 @@ fn what_was_out_of_reach_is_named() {
     check(&job, Some("could not bring in \"/input\": not a tar"));
     let job = failed(FailureClass::Registry, "status 429", &[("host", "docker.io")], None);
     check(&job, Some("the registry docker.io failed: status 429"));
+    let refused = "the command exited with 1, after docker.io answered 429 for library/debian";
+    let details = [("host", "docker.io"), ("repository", "library/debian"), ("status", "429")];
+    check(&failed(FailureClass::Registry, refused, &details, Some(exit(1))), Some(refused));
     let denied = "the command exited with 6, after its network refused one.test: it has no rule";
     let job = failed(FailureClass::EgressDenied, denied, &[("host", "one.test")], Some(exit(6)));
     check(&job, Some(denied));

@@ -3,7 +3,7 @@
 use kiln_proto::v1;
 use serde::Serialize;
 
-use super::{Egress, Jail};
+use super::{Egress, Jail, Registry};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Host {
@@ -23,6 +23,10 @@ pub(crate) struct Host {
     pub(crate) network: Option<HostNetwork>,
     /// Why they have none, where kilnd tells.
     pub(crate) no_network: Option<String>,
+    /// `None` where kilnd runs without one.
+    pub(crate) registry: Option<Registry>,
+    /// Why it has none, where kilnd tells.
+    pub(crate) no_registry: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -75,6 +79,8 @@ impl From<v1::GetHostResponse> for Host {
             jail,
             network,
             no_network,
+            registry,
+            no_registry,
         } = wire;
         Self {
             version,
@@ -90,6 +96,8 @@ impl From<v1::GetHostResponse> for Host {
             draining,
             network: network.map(Into::into),
             no_network: (!no_network.is_empty()).then_some(no_network),
+            registry: registry.map(Into::into),
+            no_registry: (!no_registry.is_empty()).then_some(no_registry),
         }
     }
 }

@@ -3,6 +3,8 @@
 
 mod disk;
 mod egress;
+mod image;
+mod registry;
 mod time;
 
 use kiln_proto::v1;
@@ -51,6 +53,7 @@ impl From<v1::Job> for Job {
             idempotency_key,
             waits_for,
             egress,
+            registry,
         } = wire;
         let mut job = Self {
             id,
@@ -76,6 +79,7 @@ impl From<v1::Job> for Job {
             attempt,
             idempotency_key: (!idempotency_key.is_empty()).then_some(idempotency_key),
             egress: egress.map(Into::into),
+            registry: registry.map(Into::into),
         };
         job.exit_code = exit_code::of(&job);
         job
@@ -214,4 +218,8 @@ impl From<v1::LogSummary> for Log {
     fn from(v1::LogSummary { end_offset, dropped_bytes }: v1::LogSummary) -> Self {
         Self { end_offset, dropped_bytes }
     }
+}
+
+fn known(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
 }

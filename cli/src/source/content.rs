@@ -69,7 +69,7 @@ impl Content {
         }
     }
 
-    pub(super) fn write_to(
+    pub(crate) fn write_to(
         &self,
         into: &mut impl Write,
         warn: impl FnMut(String),
@@ -94,7 +94,7 @@ impl Content {
     }
 
     /// Whether the same bytes come again.
-    pub(super) fn is_repeatable(&self) -> bool {
+    pub(crate) fn is_repeatable(&self) -> bool {
         match self {
             Self::Directory(_) | Self::File(_) => true,
             Self::Stdin => false,
@@ -102,7 +102,7 @@ impl Content {
     }
 
     /// As people know it.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Self::Directory(path) | Self::File(path) => path.display().to_string(),
             Self::Stdin => "stdin".to_owned(),

@@ -221,6 +221,49 @@ can name; `kiln job get 01jd0000000000000000000000` tells more)
     assert_eq!(place.run(&fake, &quiet).await, (0, String::new()));
 }
 
+fn material(registry: &str) -> v1::Material {
+    v1::Material {
+        kind: "blob".to_owned(),
+        registry: registry.to_owned(),
+        repository: "library/debian".to_owned(),
+        digest: "sha256:b".to_owned(),
+        origin: "confirmed".to_owned(),
+        ..v1::Material::default()
+    }
+}
+
+fn pulling(flows: &[v1::EgressFlow], registries: &[&str]) -> Fake {
+    let materials = registries.iter().map(|registry| material(registry)).collect();
+    let registry = v1::RegistryRecord { materials, ..v1::RegistryRecord::default() };
+    let egress = Some((Duration::from_millis(300), record(flows, &[])));
+    Fake::start(Plan { egress, registry: Some(registry), ..Plan::default() })
+}
+
+#[tokio::test]
+async fn registries_that_the_host_asked_for_a_job_are_in_its_lockfile() {
+    let place = Place::new();
+    let registries = ["docker.io", "docker.io", "", "registry.example:5443", "192.0.2.1:5000"];
+    let fake = pulling(&[flow("one.test", 443, "tls")], &registries);
+    let (code, stderr) = place.run(&fake, &["--egress", "record"]).await;
+    let expected = "\
+kiln: kiln-egress.lock was written
++docker.io:443/tls
++one.test:443/tls
++registry.example:5443/tls
+kiln: kiln-egress.lock cannot allow what was reached without a name: 192.0.2.1:5000 tcp
+";
+    assert_eq!((code, stderr.as_str()), (0, expected));
+    // The registry is asked again, the other two are not.
+    let (code, stderr) = place.run(&pulling(&[], &["docker.io"]), &["--egress", "locked"]).await;
+    let expected = "\
+kiln: the job differs from kiln-egress.lock (- was not used; `kiln job get \
+01jd0000000000000000000000` tells more)
+-one.test:443/tls
+-registry.example:5443/tls
+";
+    assert_eq!((code, stderr.as_str()), (0, expected));
+}
+
 #[tokio::test]
 async fn a_lockfile_that_allows_nothing_closes_the_network() {
     let place = Place::new();

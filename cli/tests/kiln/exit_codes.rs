@@ -72,6 +72,31 @@ async fn a_command_that_cannot_start_is_told_as_docker_tells_it() {
 }
 
 #[tokio::test]
+async fn a_registrys_refusal_explains_a_commands_own_code() {
+    let words = "the command exited with 1, after docker.io answered 429 for library/debian";
+    check(
+        |job| {
+            exited::<1>(job);
+            let details =
+                [("host", "docker.io"), ("repository", "library/debian"), ("status", "429")];
+            let words =
+                "the command exited with 1, after docker.io answered 429 for library/debian";
+            failed(job, FailureClass::Registry, words, &details);
+            job.exit = Some(v1::ExitStatus { code: 1, signal: 0 });
+        },
+        1,
+        words,
+    )
+    .await;
+    check(
+        |job| failed(job, FailureClass::Registry, "no answer", &[("host", "docker.io")]),
+        125,
+        "the registry docker.io failed: no answer",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn kilns_own_failures_are_125() {
     check(
         |job| failed(job, FailureClass::Infrastructure, "qemu ended", &[("step", "boot")]),

@@ -9,6 +9,7 @@
 
 mod attachment;
 mod guest;
+mod images;
 mod job;
 mod plan;
 mod service;
@@ -23,7 +24,8 @@ use std::{
 
 use bytes::Bytes;
 use kiln_proto::v1::{
-    self, host_service_server::HostServiceServer, job_service_server::JobServiceServer,
+    self, host_service_server::HostServiceServer, image_service_server::ImageServiceServer,
+    job_service_server::JobServiceServer,
 };
 use tempfile::TempDir;
 use tokio::{net::UnixListener, runtime::Runtime, sync::watch};
@@ -31,6 +33,7 @@ use tokio_stream::wrappers::UnixListenerStream;
 
 use self::guest::Guest;
 pub(crate) use self::{
+    images::{ImagePlan, Images, Outside, image},
     job::{completed, exited, failed, job, timed_out},
     plan::{Death, Plan, Step},
 };
@@ -64,6 +67,7 @@ pub(crate) struct State {
     pub(crate) signals: watch::Sender<Vec<i32>>,
     pub(crate) execs: watch::Sender<Vec<v1::ExecSpec>>,
     pub(crate) attaches: Mutex<Vec<v1::Attach>>,
+    pub(crate) images: Images,
     pub(crate) stdin: Mutex<Vec<u8>>,
     pub(crate) stdin_closed: watch::Sender<bool>,
     /// Bytes of output that the client's window had room for.
@@ -83,6 +87,7 @@ impl Fake {
             socket: socket.clone(),
             jobs: Mutex::new(jobs),
             deaths: Mutex::new(plan.deaths.clone()),
+            images: Images::new(&plan.images),
             plan,
             returns: watch::channel(0).0,
             creating: watch::channel(false).0,
@@ -153,6 +158,7 @@ impl State {
         };
         let jobs = JobServiceServer::new(service::Service(self.clone()));
         let hosts = HostServiceServer::new(service::Service(self.clone()));
+        let images = ImageServiceServer::new(service::Service(self.clone()));
         runtime.spawn(
             tonic::transport::Server::builder()
                 // As a kilnd must have them: with h2's own windows a command that does not read
@@ -161,6 +167,7 @@ impl State {
                 .initial_connection_window_size(8 << 20)
                 .add_service(jobs)
                 .add_service(hosts)
+                .add_service(images)
                 .serve_with_incoming(UnixListenerStream::new(listener)),
         );
         *self.runtime.lock().unwrap() = Some(runtime);

@@ -9,6 +9,7 @@ mod cancel;
 mod egress;
 mod exit_codes;
 mod failing;
+mod images;
 mod jobs;
 mod json;
 mod pressure;

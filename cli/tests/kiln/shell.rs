@@ -248,6 +248,7 @@ Guest link   guest 198.19.255.254, gateway 198.19.255.253
 IPv6         guest 2001:db8::2, gateway 2001:db8::1
 Resolvers    192.0.2.53:53
 Trouble      the host has a route to 198.18.0.0/24 by \\u{1b}[2Jeth0
+Registry     none: images come from outside alone
 Jobs ";
     assert!(stdout.contains(expected), "{stdout}");
     let (_, stdout, _) = run(&fake, &["host", "--json"]).await;

@@ -38,7 +38,7 @@ impl TryFrom<v1::Network> for Network {
     type Error = InvalidNetwork;
 
     fn try_from(network: v1::Network) -> Result<Self, InvalidNetwork> {
-        let v1::Network { mac, gateway_mac, mtu, ipv4, ipv6 } = network;
+        let v1::Network { mac, gateway_mac, mtu, ipv4, ipv6, registry: _ } = network;
         let invalid = |field, problem| InvalidNetwork { field, problem };
         let ipv4 = ipv4.ok_or_else(|| invalid("ipv4", "missing"))?;
         let least = if ipv6.is_some() { MIN_MTU6 } else { MIN_MTU };

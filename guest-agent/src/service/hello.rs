@@ -54,7 +54,7 @@ impl Service {
             clock::set(unix_nanos)?;
             hostname.set().await?;
             if let Some(network) = network {
-                self.network.set_up(network).await?;
+                self.network.set_up(network, &self.engine).await?;
             }
         }
         Ok(HelloResponse {

@@ -33,6 +33,8 @@ const MAX_ASKS: usize = 256;
 /// A stub resolver asks again after five seconds: it should hear of a failure before that.
 const ANSWER_LIMIT: Duration = Duration::from_secs(4);
 const DIAL_LIMIT: Duration = Duration::from_secs(10);
+/// A daemon that restarts is back by then; whoever pulls an image would rather wait.
+const REGISTRY_LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
@@ -119,6 +121,14 @@ impl Control {
     /// A stream to a service of the operator's.
     pub async fn dial(&self, endpoint: Endpoint) -> Result<UnixStream, ControlError> {
         match self.ask(DIAL_LIMIT, |id| Ask::Dial { id, endpoint }).await? {
+            Reply::Stream(stream) => Ok(stream),
+            Reply::Message(_) | Reply::Done => Err(ControlError::Confused),
+        }
+    }
+
+    /// A stream to the host's registry.
+    pub async fn registry(&self) -> Result<UnixStream, ControlError> {
+        match self.ask(REGISTRY_LIMIT, |id| Ask::Registry { id }).await? {
             Reply::Stream(stream) => Ok(stream),
             Reply::Message(_) | Reply::Done => Err(ControlError::Confused),
         }

@@ -19,6 +19,7 @@ mod endpoint;
 pub mod gateway;
 pub mod http_host;
 pub mod recorder;
+pub mod registry;
 pub mod resolver;
 pub mod splice;
 mod start;

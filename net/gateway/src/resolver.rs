@@ -112,6 +112,9 @@ impl Resolver {
                     }
                 };
             }
+            Ruling::Registry { address } => {
+                return Reply::addresses(vec![address], admission::ENDPOINT_TTL);
+            }
             Ruling::Ask(wanted) => wanted,
         };
         match self.shared.lookup.find(wanted, question.kind).await {

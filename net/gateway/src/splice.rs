@@ -36,12 +36,13 @@ use crate::{control::transient, gateway::Gateway};
 
 pub use self::connection::serve as serve_connection;
 pub(crate) use self::{
-    connection::{Refusal, begin},
+    connection::{Refusal, begin, record},
+    origin::reset,
     relay::relay,
 };
 
 /// Between two tries to accept when descriptors or memory are short.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const PAUSE: Duration = Duration::from_millis(100);
 
 /// Ends when one of the sockets can't be accepted from any more.
 pub async fn serve(gateway: Arc<Gateway>, listeners: Vec<TcpListener>) -> io::Error {
@@ -59,12 +60,12 @@ pub async fn serve(gateway: Arc<Gateway>, listeners: Vec<TcpListener>) -> io::Er
         };
         // What can't tell where it was going was not redirected.
         let Ok(destination) = origin::destination(&stream) else {
-            origin::reset(&stream);
+            reset(&stream);
             continue;
         };
         if connections.len() >= limit {
-            origin::reset(&stream);
-            connection::record(&gateway, destination, None, Reason::Limit);
+            reset(&stream);
+            record(&gateway, destination, None, Reason::Limit);
             continue;
         }
         connections.spawn(serve_connection(Arc::clone(&gateway), stream, destination));
@@ -72,7 +73,7 @@ pub async fn serve(gateway: Arc<Gateway>, listeners: Vec<TcpListener>) -> io::Er
 }
 
 /// From whichever has one, the one after the last first; and forgets connections that have ended.
-async fn accept(
+pub(crate) async fn accept(
     listeners: &[TcpListener],
     turn: &mut usize,
     connections: &mut JoinSet<()>,

@@ -117,6 +117,13 @@ async fn serve(config: GatewayConfig, recorder: Recorder) -> Result<(), StartErr
     }
     let splice = crate::splice::serve(Arc::clone(&gateway), descriptors.splice);
     servers.spawn(async move { StartError::Ended { what: "the splice", source: splice.await } });
+    // Where there is none nobody listens, and a guest hears of it at once.
+    if gateway.config.registry {
+        let registry = crate::registry::serve(Arc::clone(&gateway), descriptors.registry);
+        servers.spawn(async move {
+            StartError::Ended { what: "the registry's port", source: registry.await }
+        });
+    }
 
     let ended = tokio::select! {
         _ = terminate.recv() => Ok(()),

@@ -9,12 +9,15 @@ use std::{
 
 use rustix::net::listen;
 
-use crate::plan::{DNS_PORT, HostNetwork, SPLICE_PORT};
+use crate::{
+    control::REGISTRY_PORT,
+    plan::{DNS_PORT, HostNetwork, SPLICE_PORT},
+};
 
 /// Connections that wait to be taken: more than a guest opens at once are refused.
 const BACKLOG: i32 = 1024;
-const NAMES: [&str; 3] = ["dns-udp", "dns-tcp", "splice"];
-const NAMES6: [&str; 3] = ["dns-udp6", "dns-tcp6", "splice6"];
+const NAMES: [&str; 4] = ["dns-udp", "dns-tcp", "splice", "registry"];
+const NAMES6: [&str; 4] = ["dns-udp6", "dns-tcp6", "splice6", "registry6"];
 
 #[derive(Debug, thiserror::Error)]
 #[error("the gateway's socket {name} at {address} could not be made")]
@@ -35,7 +38,7 @@ pub(super) fn bind(network: &HostNetwork) -> Result<Vec<(&'static str, OwnedFd)>
 
 fn of(
     gateway: IpAddr,
-    [dns_udp, dns_tcp, splice]: [&'static str; 3],
+    [dns_udp, dns_tcp, splice, registry]: [&'static str; 4],
 ) -> Result<Vec<(&'static str, OwnedFd)>, SocketError> {
     let at = |port| SocketAddr::new(gateway, port);
     let failed = |name, address| move |source| SocketError { name, address, source };
@@ -50,5 +53,6 @@ fn of(
         (dns_udp, questions.into()),
         listening(dns_tcp, dns)?,
         listening(splice, at(SPLICE_PORT))?,
+        listening(registry, at(REGISTRY_PORT))?,
     ])
 }

@@ -9,7 +9,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Decision, InvalidRule, Policy, Protocol, rule};
-use crate::name::Name;
+use crate::{
+    control::{REGISTRY_NAME, REGISTRY_PORT},
+    name::Name,
+};
 
 /// A service of the operator's, opened one by one: under this name and port at the gateway, over TCP.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,6 +37,10 @@ pub enum InvalidEndpoint {
     Form(String),
     #[error(transparent)]
     Name(#[from] InvalidRule),
+    #[error(
+        "{REGISTRY_NAME} and port {REGISTRY_PORT} of a gateway are the registry's; choose others"
+    )]
+    Registry,
     #[error("{0:?} is no address with a port, like 127.0.0.1:8080 or [::1]:8080")]
     Target(String),
 }
@@ -66,7 +73,10 @@ impl FromStr for EndpointFlag {
             let transport = Protocol::Tcp.transport();
             return Err(InvalidRule::Shut { port, transport }.into());
         }
-        let name = name.parse().map_err(InvalidRule::from)?;
+        let name: Name = name.parse().map_err(InvalidRule::from)?;
+        if port == REGISTRY_PORT || name.as_str() == REGISTRY_NAME {
+            return Err(InvalidEndpoint::Registry);
+        }
         let dialled: SocketAddr =
             target.parse().map_err(|_| InvalidEndpoint::Target(shown(target)))?;
         let usable =

@@ -76,13 +76,13 @@ pub(crate) fn it_is_what_it_says() {
         assert_eq!(there(&format!("sysctl -n net.{switch}")).trim(), value, "{switch}");
     }
     let listening = there("ss -Hlntu");
-    for socket in ["192.0.2.1:53", "192.0.2.1:15001"] {
+    for socket in ["192.0.2.1:53", "192.0.2.1:5000", "192.0.2.1:15001"] {
         assert!(listening.contains(socket), "{socket}: {listening}");
     }
-    assert_eq!(listening.lines().count(), 3, "{listening}");
+    assert_eq!(listening.lines().count(), 4, "{listening}");
     assert!(there("nft list tables").contains("table inet kiln_0badcafe"));
     let names: Vec<_> = network.parts().map(|(name, _)| name).collect();
-    assert_eq!(names, [TAP_PART, "dns-udp", "dns-tcp", "splice"]);
+    assert_eq!(names, [TAP_PART, "dns-udp", "dns-tcp", "splice", "registry"]);
     host.release_network(network).unwrap();
     assert!(!ip("link show").contains(&lease.interface));
     assert!(!ip("route show").contains(&address));
@@ -105,8 +105,8 @@ pub(crate) fn with_ipv6_too() {
     assert!(rules.contains("101:\tfrom all iif guest unreachable"), "{rules}");
     assert!(there("ip -6 route show table 100").contains("default via 2001:db8:cafe:: dev uplink"));
     let listening = there("ss -Hlntu");
-    assert_eq!(listening.matches("fd4b:696c:6e::1").count(), 3, "{listening}");
-    assert_eq!(network.parts().count(), 7);
+    assert_eq!(listening.matches("fd4b:696c:6e::1").count(), 4, "{listening}");
+    assert_eq!(network.parts().count(), 9);
 }
 
 pub(crate) fn it_goes_with_its_last_descriptor() {

@@ -29,7 +29,10 @@ fn main() -> ExitCode {
         ("spoof::nothing_forged_is_forwarded_by_ipv6", spoof::nothing_forged_is_forwarded_by_ipv6),
         ("spoof::the_honest_are_answered", spoof::the_honest_are_answered),
         ("spoof::nothing_forged_is_forwarded", spoof::nothing_forged_is_forwarded),
-        ("scan::only_the_resolver_answers_streams", scan::only_the_resolver_answers_streams),
+        (
+            "scan::only_the_resolver_and_the_registry_answer_streams",
+            scan::only_the_resolver_and_the_registry_answer_streams,
+        ),
         ("scan::only_the_resolver_answers_datagrams", scan::only_the_resolver_answers_datagrams),
         ("metadata::it_gets_no_packet", metadata::it_gets_no_packet),
         ("metadata::a_redirect_leads_nowhere", metadata::a_redirect_leads_nowhere),

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use kiln_net::plan::{DNS_PORT, Reach, SPLICE_PORT};
+use kiln_net::{
+    control::REGISTRY_PORT,
+    plan::{DNS_PORT, Reach, SPLICE_PORT},
+};
 
 use crate::{
     capture::is_own_noise,
@@ -17,7 +20,7 @@ use crate::{
 
 /// So many are under way at once: what comes back has to fit a TAP's queue.
 const AT_ONCE: u16 = 256;
-/// Beside the resolver's.
+/// Beside the resolver's and the registry's; that of the host has the registry's port too.
 const SERVICES: [u16; 7] = [22, 80, 111, 2375, 8080, SPLICE_PORT, 50051];
 
 fn both(port: u16) -> [(IpAddr, u16); 2] {
@@ -28,9 +31,11 @@ fn both(port: u16) -> [(IpAddr, u16); 2] {
 fn services(stage: &Stage, dns: bool) -> (Listeners, Listeners) {
     let any: Vec<_> = SERVICES.iter().flat_map(|port| both(*port)).collect();
     let of_host: Vec<_> =
-        [DNS_PORT].iter().flat_map(|port| both(*port)).chain(any.clone()).collect();
+        [DNS_PORT, REGISTRY_PORT].iter().flat_map(|port| both(*port)).chain(any.clone()).collect();
     let of_machine = if dns {
-        [(GATEWAY, DNS_PORT), (GATEWAY6, DNS_PORT)].into_iter().chain(any).collect()
+        let own = [DNS_PORT, REGISTRY_PORT];
+        let own = own.into_iter().flat_map(|port| [(GATEWAY, port), (GATEWAY6, port)]);
+        own.chain(any).collect()
     } else {
         any
     };
@@ -49,14 +54,15 @@ fn own(address: IpAddr) -> IpAddr {
 }
 
 /// Whatever the machine may reach of the internet.
-pub(crate) fn only_the_resolver_answers_streams() {
+pub(crate) fn only_the_resolver_and_the_registry_answer_streams() {
     for reach in [Reach::Closed, Reach::Admitted, Reach::Internet] {
         let stage = Stage::new(reach, true);
         let (of_host, of_machine) = services(&stage, true);
         for target in [GATEWAY, GATEWAY6, HOST, HOST6] {
             let (welcome, reset) = knock(&stage, target);
-            let resolver = target == GATEWAY || target == GATEWAY6;
-            let expected: BTreeSet<u16> = resolver.then_some(DNS_PORT).into_iter().collect();
+            let gateway = target == GATEWAY || target == GATEWAY6;
+            let own = [DNS_PORT, REGISTRY_PORT];
+            let expected: BTreeSet<u16> = own.into_iter().filter(|_| gateway).collect();
             assert_eq!(welcome, expected, "{target} with {reach:?}");
             assert_eq!(reset.len() + welcome.len(), 65_535, "{target} was not refused at once");
         }
@@ -64,8 +70,11 @@ pub(crate) fn only_the_resolver_answers_streams() {
         let left: Vec<_> = left.iter().filter(|frame| !is_own_noise(frame)).collect();
         assert!(left.is_empty(), "{left:02x?}");
         assert_eq!(of_host.heard(), []);
-        let elsewhere: Vec<_> =
-            of_machine.heard().into_iter().filter(|(at, _)| at.port() != DNS_PORT).collect();
+        let elsewhere: Vec<_> = of_machine
+            .heard()
+            .into_iter()
+            .filter(|(at, _)| ![DNS_PORT, REGISTRY_PORT].contains(&at.port()))
+            .collect();
         assert_eq!(elsewhere, []);
         // A whole scan is one destination each until there is no more room, and then a number.
         let seen = stage.seen();

@@ -27,6 +27,8 @@ use crate::Namespace;
 const PAUSE: Duration = Duration::from_millis(50);
 /// More than any story sends in that time.
 const BUFFER_BYTES: usize = 8 << 20;
+const ICMP: u8 = 1;
+const UDP: u8 = 17;
 const ICMP6: u8 = 58;
 
 /// Packets of one kind to one place.
@@ -135,6 +137,9 @@ fn read(frame: &[u8], own: [u8; 6]) -> Option<Key> {
             };
             let header = usize::from(packet.first()? & 15) * 4;
             let protocol = *packet.get(9)?;
+            if protocol == ICMP && is_too_late(packet.get(header..)?) {
+                return None;
+            }
             Some((address(12)?, address(16)?, protocol, port(protocol, packet.get(header..)?)))
         }
         [0x86, 0xdd] => {
@@ -153,6 +158,16 @@ fn read(frame: &[u8], own: [u8; 6]) -> Option<Key> {
         }
         _ => None,
     }
+}
+
+/// That nobody waits any more for what a resolver answered: whoever asked has died. The kernel that
+/// was answered says so, and quotes the answer.
+fn is_too_late(message: &[u8]) -> bool {
+    let quoted = message.get(8..).unwrap_or_default();
+    let header = quoted.first().map_or(0, |first| usize::from(first & 15) * 4);
+    message.starts_with(&[3, 3])
+        && quoted.get(9) == Some(&UDP)
+        && quoted.get(header..header + 2) == Some(&[0, 53])
 }
 
 fn port(protocol: u8, payload: &[u8]) -> u16 {

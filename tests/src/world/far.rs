@@ -77,6 +77,10 @@ impl Far {
         })
     }
 
+    pub(super) fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
     pub(super) fn arrivals(&self) -> &Arrivals {
         &self.arrivals
     }

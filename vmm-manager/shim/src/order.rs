@@ -20,8 +20,17 @@ pub const MAX_ORDER_BYTES: usize = 1 << 20;
 /// standard library use on the way to exec, below those that it keeps the originals under.
 pub const DESCRIPTORS: RangeInclusive<RawFd> = 100..=163;
 /// What a machine's network is made of, as the helper holds it and programs name it.
-pub const GIVEN: [&str; 7] =
-    ["tap", "dns-udp", "dns-tcp", "splice", "dns-udp6", "dns-tcp6", "splice6"];
+pub const GIVEN: [&str; 9] = [
+    "tap",
+    "dns-udp",
+    "dns-tcp",
+    "splice",
+    "registry",
+    "dns-udp6",
+    "dns-tcp6",
+    "splice6",
+    "registry6",
+];
 /// Where programs make their sockets, below the machine's directory.
 pub const RUN: &str = "run";
 const MAX_KEPT_BYTES: usize = 1 << 20;

@@ -3,7 +3,7 @@
 use tonic::{Request, Status, transport::server::UdsConnectInfo};
 
 /// Whoever may open the local socket is the local operator.
-const LOCAL_TENANT: &str = "local";
+pub(crate) const LOCAL_TENANT: &str = "local";
 
 /// The tenant in whose name a call acts.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status};
 use super::{caller::Caller, outgoing};
 use crate::{
     network::{Networkless, Networks},
+    registry::{Registryless, Service},
     scheduler::{Budget, Load, Scheduler},
     vmm::{JailState, VmmIdentity},
 };
@@ -21,6 +22,8 @@ pub struct HostApiParts {
     pub jail: JailState,
     /// Or why VMs have none.
     pub networks: Result<Arc<Networks>, Networkless>,
+    /// Or why there is none.
+    pub registry: Result<Arc<Service>, Registryless>,
     pub scheduler: Arc<Scheduler>,
 }
 
@@ -41,11 +44,15 @@ impl HostService for HostApi {
         &self,
         request: Request<v1::GetHostRequest>,
     ) -> Result<Response<v1::GetHostResponse>, Status> {
-        Caller::of(&request)?;
-        let HostApiParts { instance, vmm, jail, networks, scheduler } = &self.parts;
+        let Caller { tenant } = Caller::of(&request)?;
+        let HostApiParts { instance, vmm, jail, networks, registry, scheduler } = &self.parts;
         let VmmIdentity { name, version, accelerator } = vmm.clone();
         let (network, no_network) = match networks {
             Ok(networks) => (Some(outgoing::egress::network(&networks.state().await)), None),
+            Err(why) => (None, Some(why.to_string())),
+        };
+        let (registry, no_registry) = match registry {
+            Ok(registry) => (Some(outgoing::registry::host(&registry.state(&tenant).await)), None),
             Err(why) => (None, Some(why.to_string())),
         };
         let Load { total, in_use, queued, running, draining, .. } = scheduler.load();
@@ -63,6 +70,8 @@ impl HostService for HostApi {
             jail: Some(outgoing::jail(jail)),
             network,
             no_network: no_network.unwrap_or_default(),
+            registry,
+            no_registry: no_registry.unwrap_or_default(),
         }))
     }
 }

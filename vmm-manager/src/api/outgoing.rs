@@ -1,6 +1,7 @@
 //! From the domain to the wire.
 
 pub(super) mod egress;
+pub(super) mod registry;
 mod spec;
 
 use std::time::SystemTime;
@@ -17,9 +18,9 @@ use crate::{
     vmm::JailState,
 };
 
-/// Without its record of a network, which is long: pages are of many jobs.
+/// Without its records of a network and a registry, which are long: pages are of many jobs.
 pub(super) fn listed_job(job: &Job) -> v1::Job {
-    v1::Job { egress: None, ..self::job(job) }
+    v1::Job { egress: None, registry: None, ..self::job(job) }
 }
 
 pub(super) fn job(job: &Job) -> v1::Job {
@@ -40,6 +41,7 @@ pub(super) fn job(job: &Job) -> v1::Job {
         usage,
         idempotency_key,
         egress,
+        registry,
     } = job;
     let (wire_state, phase, started_at, ended_at) = state_fields(state);
     let failure = match state {
@@ -70,6 +72,7 @@ pub(super) fn job(job: &Job) -> v1::Job {
         usage: Some(self::usage(*usage)),
         idempotency_key: idempotency_key.clone().unwrap_or_default(),
         egress: egress.as_deref().map(egress::record),
+        registry: registry.as_deref().map(registry::record),
         waits_for: place.map(|place| waits_for(place.waits_for).to_owned()).unwrap_or_default(),
     }
 }

@@ -18,12 +18,12 @@ use crate::{
 };
 
 /// When a client may try again: gRPC's own word for it.
-const RETRY: &str = "grpc-retry-pushback-ms";
+pub(super) const RETRY: &str = "grpc-retry-pushback-ms";
 /// kilnd is soon back after a drain, and a queue moves.
 const SOON_MILLIS: u64 = 1000;
 
 /// Everything that an error and its causes say.
-fn words(error: &(dyn Error + 'static)) -> String {
+pub(super) fn words(error: &(dyn Error + 'static)) -> String {
     let mut words = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -33,7 +33,7 @@ fn words(error: &(dyn Error + 'static)) -> String {
     words
 }
 
-fn soon(mut status: Status) -> Status {
+pub(super) fn soon(mut status: Status) -> Status {
     status.metadata_mut().insert(RETRY, MetadataValue::from(SOON_MILLIS));
     status
 }

@@ -8,5 +8,6 @@ mod exec;
 mod jobs;
 mod malformed;
 mod outputs;
+mod registry;
 mod service;
 mod uploads;

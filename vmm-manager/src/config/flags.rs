@@ -4,7 +4,7 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Parser, ValueEnum};
 
-use super::{NetworkFlags, egress::EgressFlags};
+use super::{NetworkFlags, RegistryFlags, egress::EgressFlags};
 
 /// Runs jobs of tenants that nobody trusts, each in a microVM of its own.
 ///
@@ -141,6 +141,9 @@ pub struct Flags {
 
     #[command(flatten)]
     pub network: NetworkFlags,
+
+    #[command(flatten)]
+    pub registry: RegistryFlags,
 
     /// How long kilnd waits for running jobs when it is told to stop by SIGTERM, in seconds. What
     /// runs on then is taken up by the next kilnd of this home. SIGINT ends them instead.

@@ -6,6 +6,7 @@ use super::{
     DriverConfig, InvalidNetwork, NetworkConfig,
     egress::{EgressConfig, InvalidEgress},
     flags::{Flags, LimitFlag, LimitedPhase},
+    registry::{InvalidRegistry, RegistryConfig},
 };
 use crate::{
     host::{UserError, VmUsers},
@@ -27,6 +28,8 @@ pub struct Config {
     pub pool: PathBuf,
     /// `None`: no guest has one.
     pub network: Option<NetworkConfig>,
+    /// `None`: the host has none.
+    pub registry: Option<RegistryConfig>,
     /// What one VM can have at most: the host's.
     pub host_cpus: u32,
     pub budget: BudgetConfig,
@@ -83,6 +86,8 @@ pub enum ConfigError {
     Network(#[from] InvalidNetwork),
     #[error(transparent)]
     Egress(#[from] InvalidEgress),
+    #[error(transparent)]
+    Registry(#[from] InvalidRegistry),
     #[error("{flag} must be at least {least}")]
     TooSmall { flag: &'static str, least: u64 },
     #[error("{flag} {asked} is more than the host's {available}")]
@@ -150,6 +155,7 @@ impl Config {
             keep_outputs_days,
             keep_outputs,
             network,
+            registry,
             drain_limit,
         } = flags;
         Ok(Self {
@@ -161,6 +167,7 @@ impl Config {
             drivers,
             pool,
             network: NetworkConfig::resolve(network)?,
+            registry: RegistryConfig::resolve(registry)?,
             host_cpus,
             budget: BudgetConfig {
                 vms,

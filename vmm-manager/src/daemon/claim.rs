@@ -20,6 +20,7 @@ use std::{
 
 use kiln_helper::{Policy, Uids};
 use kiln_images::GuestImage;
+use kiln_registry::registries::InsecureFile;
 use kiln_shim::privileges::{Keeper, become_user};
 use rustix::{
     fs::{Gid, Mode, Uid},
@@ -63,6 +64,10 @@ pub enum ClaimError {
     Become { uid: u32, source: io::Error },
     #[error("kilnd is still root, or could be again, after it gave that up")]
     StillRoot,
+    #[error(
+        "kilnd reads --registries, and the files that it names, as user {uid}: `chown` them to that one"
+    )]
+    Registries { uid: u32, source: InsecureFile },
     #[error("{path} could not be made")]
     Make { path: PathBuf, source: io::Error },
     #[error("kilnd does not know where its own program is")]
@@ -87,6 +92,12 @@ pub fn claim(mut config: Config, unjailed: Vec<PathBuf>) -> anyhow::Result<Claim
     let keeper = user::find(&config.user)?;
     if config.vm_users.contains(keeper.uid) {
         return Err(user::UserError::Vm { uid: keeper.uid }.into());
+    }
+    if let Some(registry) = &config.registry
+        && let Some(path) = &registry.registries_file
+    {
+        let check = acting_as(keeper, || registry.registries.check(path))?;
+        check.map_err(|source| ClaimError::Registries { uid: keeper.uid, source })?;
     }
     // What is made here is for others to go through, or says itself that it is not.
     umask(Mode::from_raw_mode(0o022));

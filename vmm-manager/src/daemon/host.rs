@@ -3,8 +3,10 @@
 use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path, sync::Arc};
 
 use kiln_images::GuestImage;
+use kiln_registry::store::StoreError;
 
 use crate::{
+    api::LOCAL_TENANT,
     config::{BudgetConfig, Config},
     home::Home,
     host::{cgroup::Cgroups, gives_users},
@@ -12,6 +14,7 @@ use crate::{
     network::Networks,
     output::Outputs,
     pool::{Numbers, Slot},
+    registry::Service,
     scheduler::Budget,
     source::{Sources, SourcesError},
     store::JobHandle,
@@ -27,19 +30,38 @@ pub enum HostError {
     Sources(#[from] SourcesError),
     #[error("what is free below the home could not be measured")]
     Free(#[source] io::Error),
+    #[error("how much the registry holds could not be found out")]
+    Registry(#[from] StoreError),
+}
+
+/// What was claimed, and is the host's from here on.
+pub(super) struct Ground {
+    pub(super) home: Home,
+    pub(super) image: GuestImage,
+    pub(super) slot: Slot,
+}
+
+/// What guests and others have in common; `None` where there is none.
+pub(super) struct Shared {
+    pub(super) networks: Option<Arc<Networks>>,
+    pub(super) registry: Option<Arc<Service>>,
 }
 
 /// Everything that jobs run with, and the budget that they share.
-pub(super) fn take(
-    home: Home,
+pub(super) async fn take(
+    ground: Ground,
     config: &Config,
-    image: GuestImage,
-    slot: Slot,
     vmm: Box<dyn Vmm>,
-    networks: Option<Arc<Networks>>,
+    shared: Shared,
     alive: &[Arc<JobHandle>],
 ) -> Result<(Arc<Host>, Budget), HostError> {
-    let total = budget(&home, config.budget).map_err(HostError::Free)?;
+    let Ground { home, image, slot } = ground;
+    let Shared { networks, registry } = shared;
+    let growth = match &registry {
+        Some(registry) => registry.may_grow(LOCAL_TENANT).await?,
+        None => 0,
+    };
+    let total = budget(&home, config.budget, growth).map_err(HostError::Free)?;
     let numbers = Numbers::new(slot);
     // Before the first new one is taken: their machines may be running.
     for number in alive.iter().filter_map(|job| job.recovery().number) {
@@ -67,23 +89,30 @@ pub(super) fn take(
         numbers,
         vm_users: gives_users().then_some(config.vm_users),
         networks,
+        registry,
         log_quota: config.log_quota,
         limits: config.limits,
     };
     Ok((Arc::new(host), total))
 }
 
-fn budget(home: &Home, config: BudgetConfig) -> io::Result<Budget> {
+fn budget(home: &Home, config: BudgetConfig, growth: u64) -> io::Result<Budget> {
     let BudgetConfig { vms, cpus, memory_bytes, disk_bytes } = config;
     let disk_bytes = match disk_bytes {
         Some(bytes) => bytes,
         None => {
             let statistics = rustix::fs::statvfs(home.path())?;
             let free = statistics.f_bavail.saturating_mul(statistics.f_frsize);
-            free.saturating_add(in_use(&home.vms_directory())?) / 10 * 9
+            share_of_vms(free.saturating_add(in_use(&home.vms_directory())?), growth)
         }
     };
     Ok(Budget { cpus, memory_bytes, disk_bytes, vms })
+}
+
+/// Of all that is free, without being told: they leave the registry what it may still take, as far as
+/// that is no more than a quarter.
+fn share_of_vms(all: u64, growth: u64) -> u64 {
+    (all - growth.min(all / 4)) / 10 * 9
 }
 
 /// What VMs of an earlier daemon have written: those that run on have it as their share, and it must
@@ -102,7 +131,15 @@ fn in_use(vms: &Path) -> io::Result<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{fs, in_use};
+    use super::{fs, in_use, share_of_vms};
+
+    #[test]
+    fn the_registry_is_left_what_it_may_take_up_to_a_quarter() {
+        for (all, growth, share) in [(1000, 0, 900), (1000, 100, 810), (1000, 900, 675), (0, 9, 0)]
+        {
+            assert_eq!(share_of_vms(all, growth), share, "{all} {growth}");
+        }
+    }
 
     #[test]
     fn what_vms_have_written_is_counted_and_holes_are_not() {

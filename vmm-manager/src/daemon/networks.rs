@@ -45,6 +45,7 @@ pub(super) async fn take(config: &Config) -> Result<Taken, NetworksError> {
         config: network,
         ceiling: config.egress.ceiling.clone(),
         endpoints: config.egress.endpoints.clone(),
+        registry: config.registry.is_some(),
         program,
         users: config.vm_users,
     });

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use kiln_proto::v1::{
-    host_service_server::HostServiceServer, job_service_server::JobServiceServer,
+    host_service_server::HostServiceServer, image_service_server::ImageServiceServer,
+    job_service_server::JobServiceServer,
 };
 use tokio::{net::UnixListener, time::timeout};
 use tokio_stream::wrappers::UnixListenerStream;
@@ -12,7 +13,7 @@ use tonic::transport;
 
 use super::{Shutdown, Stop};
 use crate::{
-    api::{HostApi, JobApi},
+    api::{HostApi, ImageApi, JobApi},
     notify::Notifier,
     scheduler::Scheduler,
 };
@@ -35,6 +36,7 @@ pub(super) struct Server {
     pub(super) listener: UnixListener,
     pub(super) jobs: JobApi,
     pub(super) itself: HostApi,
+    pub(super) images: ImageApi,
     pub(super) drain_limit: Duration,
 }
 
@@ -46,13 +48,14 @@ impl Server {
         scheduler: &Scheduler,
         notifier: &Notifier,
     ) -> anyhow::Result<()> {
-        let Self { listener, jobs, itself, drain_limit } = self;
+        let Self { listener, jobs, itself, images, drain_limit } = self;
         let closing = CancellationToken::new();
         let server = transport::Server::builder()
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .add_service(JobServiceServer::new(jobs))
             .add_service(HostServiceServer::new(itself))
+            .add_service(ImageServiceServer::new(images))
             .serve_with_incoming_shutdown(
                 UnixListenerStream::new(listener),
                 closing.clone().cancelled_owned(),

@@ -2,7 +2,10 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use kiln_net::plan::{GATEWAY_MAC, GUEST_MAC, GuestLink};
+use kiln_net::{
+    control::{REGISTRY_NAME, REGISTRY_PORT},
+    plan::{GATEWAY_MAC, GUEST_MAC, GuestLink},
+};
 use kiln_proto::agent::v1;
 
 /// The two ends of the link, and the two addresses that are neither.
@@ -20,6 +23,8 @@ pub struct GuestNetwork {
     pub mtu: u16,
     pub ipv4: LinkAddress<Ipv4Addr>,
     pub ipv6: Option<LinkAddress<Ipv6Addr>>,
+    /// Whether the host's registry is at the gateway.
+    pub registry: bool,
 }
 
 /// In one family.
@@ -43,13 +48,14 @@ impl From<GuestLink> for GuestNetwork {
                 prefix: PREFIX6,
                 gateway: six.gateway,
             }),
+            registry: true,
         }
     }
 }
 
 impl From<GuestNetwork> for v1::Network {
     fn from(network: GuestNetwork) -> Self {
-        let GuestNetwork { mac, gateway_mac, mtu, ipv4, ipv6 } = network;
+        let GuestNetwork { mac, gateway_mac, mtu, ipv4, ipv6, registry } = network;
         let four = |LinkAddress { address, prefix, gateway }: LinkAddress<Ipv4Addr>| {
             wire(address.octets(), prefix, gateway.octets())
         };
@@ -62,6 +68,11 @@ impl From<GuestNetwork> for v1::Network {
             mtu: mtu.into(),
             ipv4: Some(four(ipv4)),
             ipv6: ipv6.map(six),
+            registry: if registry {
+                format!("{REGISTRY_NAME}:{REGISTRY_PORT}")
+            } else {
+                String::new()
+            },
         }
     }
 }
@@ -102,6 +113,7 @@ mod tests {
         assert_eq!((&*six.address, six.prefix), (&six_octets(2)[..], 126));
         assert_eq!(six.gateway, six_octets(1)[..]);
         assert!(told(None).ipv6.is_none());
+        assert_eq!(told(None).registry, "registry.kiln:5000");
     }
 
     fn six_octets(last: u8) -> [u8; 16] {

@@ -8,7 +8,7 @@ use std::{
 use kiln_net::record::EgressRecord;
 
 use super::{ExitStatus, JobId, JobSpec, Outcome, Owner, Step};
-use crate::{log::LogSummary, vmm::JailState};
+use crate::{log::LogSummary, registry::RegistryRecord, vmm::JailState};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
@@ -32,6 +32,8 @@ pub struct Job {
     pub idempotency_key: Option<String>,
     /// `None` before its VM is gone, and where it had no network.
     pub egress: Option<Arc<EgressRecord>>,
+    /// `None` before its command is over, and where its guest had no registry.
+    pub registry: Option<Arc<RegistryRecord>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +140,7 @@ impl Job {
             usage: Usage::default(),
             idempotency_key: None,
             egress: None,
+            registry: None,
         }
     }
 

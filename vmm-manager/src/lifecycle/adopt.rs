@@ -8,7 +8,10 @@
 //!                                     work already, so it is never begun again
 //! ```
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tokio::time::timeout;
 
@@ -24,8 +27,7 @@ use super::{
 };
 use crate::{
     job::{Failure, FailureClass},
-    network::left_behind,
-    reconcile,
+    network, reconcile, registry,
     scheduler::Turn,
     store::{CancelReason, JobHandle},
     vmm::AdoptError,
@@ -52,8 +54,12 @@ pub(super) async fn adopt(host: &Host, job: &JobHandle) -> Turn {
         Ok(greeted) => work::run(host, job, greeted).await,
         Err(interrupted) => {
             let since = job.snapshot().started_at().unwrap_or(SystemTime::UNIX_EPOCH);
-            if let Some(egress) = left_behind(&host.home.vm_directory(job.id()), since) {
+            let directory = host.home.vm_directory(job.id());
+            if let Some(egress) = network::left_behind(&directory, since) {
                 job.record_egress(egress).detach();
+            }
+            if let Some(served) = registry::left_behind(&directory) {
+                job.record_registry(Arc::new(served)).detach();
             }
             clear(host, job).await;
             work::close_log(host, job).await;

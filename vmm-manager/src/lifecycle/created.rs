@@ -13,9 +13,10 @@ use super::{
 };
 use crate::{
     fault::{Point, at},
-    guest::{self, Connection, Hello},
+    guest::{self, Connection, GuestNetwork, Hello},
     host::cgroup::Cgroup,
     job::{Failure, MachineRecord, Usage},
+    registry::{JobLedger, RegistryRecord},
     store::JobHandle,
     vmm::Machine,
 };
@@ -81,6 +82,10 @@ impl Created {
             job.set_egress(None);
             record_egress(job, &egress.look().await);
         }
+        if let Some(ledger) = taken.registry() {
+            job.set_ledger(None);
+            record_registry(job, ledger);
+        }
         let seen = taken.cgroup().map(Cgroup::usage).unwrap_or_default();
         job.record_usage(Usage {
             vm_memory_peak_bytes: seen.memory_peak_bytes,
@@ -99,17 +104,24 @@ pub(super) fn record_egress(job: &JobHandle, egress: &Arc<EgressRecord>) {
     }
 }
 
+/// Likewise.
+pub(super) fn record_registry(job: &JobHandle, ledger: &JobLedger) -> Arc<RegistryRecord> {
+    let record = Arc::new(ledger.record());
+    if job.snapshot().registry.as_ref() != Some(&record) {
+        job.record_registry(Arc::clone(&record)).detach();
+    }
+    record
+}
+
 impl Booted {
     pub(super) async fn greet(self, host: &Host, job: &JobHandle) -> Result<Greeted, Interrupted> {
         let Self { leases, connection } = self;
         let hello = Hello {
             hostname: job.id().hostname(),
             secret: job.recovery().guest_secret.reveal(),
-            network: leases
-                .taken
-                .egress()
-                .and(host.networks.as_ref())
-                .map(|networks| networks.link().into()),
+            network: leases.taken.egress().and(host.networks.as_ref()).map(|networks| {
+                GuestNetwork { registry: host.registry.is_some(), ..networks.link().into() }
+            }),
             limit: host.limits.hello,
         };
         let greet = async {

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::created::Created;
-use crate::{disk::Disks, guest::Guest, network::EgressView, store::JobHandle, vmm::Machine};
+use crate::{
+    disk::Disks, guest::Guest, network::EgressView, registry::JobLedger, store::JobHandle,
+    vmm::Machine,
+};
 
 #[derive(Debug)]
 pub(super) struct Greeted {
@@ -18,6 +21,10 @@ impl Greeted {
 
     pub(super) fn egress(&self) -> Option<&Arc<EgressView>> {
         self.leases.taken.egress()
+    }
+
+    pub(super) fn registry(&self) -> Option<&Arc<JobLedger>> {
+        self.leases.taken.registry()
     }
 
     pub(super) fn disks(&self) -> &Disks {
@@ -35,6 +42,10 @@ impl Greeted {
     pub(super) fn leave(self, job: &JobHandle) {
         job.set_guest(None);
         job.set_egress(None);
+        job.set_ledger(None);
+        if let Some(ledger) = self.registry() {
+            ledger.write_down();
+        }
         let Self { leases: Created { taken: _its_own_still, machine }, guest: _ } = self;
         machine.leave();
     }

@@ -12,6 +12,7 @@ use crate::{
     network::Networks,
     output::Outputs,
     pool::Numbers,
+    registry,
     source::Sources,
     vmm::Vmm,
 };
@@ -28,6 +29,8 @@ pub struct Host {
     pub vm_users: Option<VmUsers>,
     /// `None` where machines have none.
     pub networks: Option<Arc<Networks>>,
+    /// `None` where guests have none.
+    pub registry: Option<Arc<registry::Service>>,
     pub sources: Sources,
     pub outputs: Outputs,
     pub log_quota: LogQuota,

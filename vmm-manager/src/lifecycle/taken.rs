@@ -26,6 +26,7 @@ use crate::{
     machine::{self, Parts},
     network::{EgressView, NetworkLease},
     pool::Number,
+    registry::{JobLedger, JobRegistry},
     source::SourceHold,
     store::{JobHandle, LeaseKind},
     vmm::{self, Machine, MachineNetwork},
@@ -47,6 +48,8 @@ pub(super) struct Taken {
     cgroup: Option<Cgroup>,
     /// Named by the job's id.
     network: Option<NetworkLease>,
+    /// Over that network.
+    registry: Option<JobRegistry>,
     /// In the directory.
     disks: Disks,
     /// In the order of the job's inputs; they stay while the machine may read them.
@@ -80,6 +83,7 @@ impl Taken {
             instance,
             cgroup: None,
             network: None,
+            registry: None,
             disks,
             sources: Vec::new(),
         };
@@ -108,6 +112,7 @@ impl Taken {
             instance,
             cgroup,
             network: None,
+            registry: None,
             disks,
             sources: Vec::new(),
         })
@@ -127,7 +132,10 @@ impl Taken {
         let (name, path) = (job.id().as_str(), self.directory.path());
         let since = job.snapshot().started_at().unwrap_or(SystemTime::UNIX_EPOCH);
         let mut network = networks.again(name, path, &job.spec().egress, since, gateway).await?;
-        network.serve();
+        if let Some(service) = &host.registry {
+            self.registry = Some(service.again(job, self.directory.path()).await);
+        }
+        network.serve(self.registry.as_ref().map(JobRegistry::streams));
         self.network = Some(network);
         Ok(())
     }
@@ -194,8 +202,10 @@ impl Taken {
         match created {
             Ok(machine) => {
                 if let Some(network) = &mut self.network {
+                    let registry = host.registry.as_ref();
+                    self.registry = registry.map(|service| service.of(job, self.directory.path()));
                     // From before the guest's first instruction.
-                    network.serve();
+                    network.serve(self.registry.as_ref().map(JobRegistry::streams));
                 }
                 job.record_machine(record(host, machine.as_ref())).detach();
                 Ok(Created { taken: self, machine })
@@ -240,6 +250,11 @@ impl Taken {
     /// What happens on its network, where it has one.
     pub(super) fn egress(&self) -> Option<&Arc<EgressView>> {
         self.network.as_ref().map(NetworkLease::view)
+    }
+
+    /// What the host's registry served, where its guest has one.
+    pub(super) fn registry(&self) -> Option<&Arc<JobLedger>> {
+        self.registry.as_ref().map(JobRegistry::ledger)
     }
 
     pub(super) fn cgroup(&self) -> Option<&Cgroup> {

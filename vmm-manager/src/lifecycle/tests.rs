@@ -4,6 +4,7 @@
 mod agent;
 mod fake;
 mod network;
+mod registry;
 mod restart;
 
 use std::{
@@ -29,6 +30,7 @@ use crate::{
     network::Networks,
     output::Outputs,
     pool::{Numbers, Slot},
+    registry::Service,
     scheduler::{Runner as _, Turn},
     source::Sources,
     store::{CancelReason, JobHandle, Report, Store},
@@ -44,15 +46,22 @@ struct Bench {
     directory: TempDir,
 }
 
-/// On a host without networks.
-fn bench(fault: Fault, script: Script) -> Bench {
-    bench_with(fault, script, None)
+/// What machines have in common; none of it by default.
+#[derive(Clone, Default)]
+struct Shared {
+    networks: Option<Arc<Networks>>,
+    registry: Option<Arc<Service>>,
 }
 
-fn bench_with(fault: Fault, script: Script, networks: Option<Arc<Networks>>) -> Bench {
+/// On a host without networks.
+fn bench(fault: Fault, script: Script) -> Bench {
+    bench_with(fault, script, Shared::default())
+}
+
+fn bench_with(fault: Fault, script: Script, shared: Shared) -> Bench {
     let directory = tempfile::tempdir().unwrap();
     let rack = Arc::new(Rack::default());
-    let (host, store, alive) = start_daemon(directory.path(), fault, script, &rack, networks);
+    let (host, store, alive) = start_daemon(directory.path(), fault, script, &rack, shared);
     assert!(alive.is_empty());
     Bench { host, store, rack, directory }
 }
@@ -63,7 +72,7 @@ fn start_daemon(
     fault: Fault,
     script: Script,
     rack: &Arc<Rack>,
-    networks: Option<Arc<Networks>>,
+    shared: Shared,
 ) -> (Arc<Host>, Arc<Store>, Vec<Arc<JobHandle>>) {
     let file = |name: &str| ImageFile {
         path: directory.join(name),
@@ -96,6 +105,7 @@ fn start_daemon(
     for number in alive.iter().filter_map(|job| job.recovery().number) {
         numbers.reserve(number);
     }
+    let Shared { networks, registry } = shared;
     let host = Host {
         sources: Sources::open(&home.sources_directory(), 1 << 30).unwrap(),
         outputs: Outputs::new(home.jobs_directory()),
@@ -106,6 +116,7 @@ fn start_daemon(
         numbers,
         vm_users: None,
         networks,
+        registry,
         log_quota: LogQuota::default(),
         limits,
     };

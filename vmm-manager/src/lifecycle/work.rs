@@ -12,8 +12,8 @@
 
 mod command;
 mod control;
-mod egress;
 mod output;
+mod refused;
 
 use std::time::SystemTime;
 
@@ -46,11 +46,12 @@ pub(super) async fn run(host: &Host, job: &JobHandle, greeted: Greeted) -> Turn 
             job.set_log(readers.clone());
             job.set_guest(Some(greeted.guest.clone()));
             job.set_egress(greeted.egress().cloned());
+            job.set_ledger(greeted.registry().cloned());
             let outcome = watched(host, job, &greeted, &mut log, &readers).await;
             let ended_at = SystemTime::now();
             // Followers come to the end of a log before they hear of the job's.
-            let (sealed, record) = tokio::join!(log.seal(), egress::record(job, &greeted));
-            let outcome = egress::judged(outcome, record.as_deref(), &readers, ended_at).await;
+            let (sealed, used) = tokio::join!(log.seal(), refused::record(job, &greeted));
+            let outcome = refused::judged(outcome, &used, &readers, ended_at).await;
             match sealed {
                 Ok(()) => outcome,
                 Err(error) => unsealed(outcome, &error),

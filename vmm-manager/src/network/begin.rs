@@ -74,6 +74,7 @@ impl Networks {
             link: self.config.link,
             never: self.config.never.clone(),
             connections: self.config.limits.connections,
+            registry: self.registry,
             record: record_path(directory),
             record_bytes: RECORD_BYTES,
         }

@@ -191,6 +191,7 @@ pub(crate) async fn networks_with(
         config,
         endpoints: ceiling.endpoints.iter().map(|one| (one.clone(), nobody)).collect(),
         ceiling,
+        registry: true,
         program: Jailed::find("/bin/sh".as_ref()).await.unwrap(),
         users: VmUsers::from_base(1_900_000_000).unwrap(),
     }))

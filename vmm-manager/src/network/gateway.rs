@@ -3,20 +3,22 @@
 //! ```text
 //! run/gateway.sock ──▶ session: hello ──▶ asks, line by line ──▶ resolve ─▶ the host's resolvers
 //!       ▲                                                    ├─▶ admit ───▶ the kernel, many at once
-//!       │ closed, broken: again, after a pause               └─▶ dial ────▶ an endpoint, and a stream
-//!       └────────────────── for as long as the machine lives ─────────────  of its own to the socket
+//!       │ closed, broken: again, after a pause               ├─▶ dial ────▶ an endpoint, and a stream
+//!       │                                                    │             of its own to the socket
+//!       └────────────────── for as long as the machine lives └─▶ registry ▶ likewise, to the host's own
 //! ```
 //!
 //! A gateway reads what a guest writes, so it may be the guest's some day. What it could do then is
 //! what stands here: ask the host's resolvers, at a bounded pace; open what the machine's policy
-//! lets the kernel open; and connect to the endpoints that the operator opened for this machine, by
-//! name. Its lines are bounded, what it may have open at once is bounded, and who does not read our
+//! lets the kernel open; connect to the endpoints that the operator opened for this machine, by name;
+//! and speak to the host's registry as this machine, since it is asked on this machine's socket. Its lines are bounded, what it may have open at once is bounded, and who does not read our
 //! answers is not read either. *Failure paths*: one that breaks the rules is let go of, and met again
 //! after a pause; nothing of it is kept. When kilnd dies, the gateway goes on with what is admitted.
 
 mod admissions;
 mod lines;
 mod pace;
+mod registry;
 mod session;
 mod streams;
 
@@ -26,8 +28,8 @@ use kiln_net::control::SOCKET;
 use tokio::time::{Instant, sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(crate) use self::admissions::Admit;
 use self::{admissions::Admissions, session::SessionError, streams::Streams};
+pub(crate) use self::{admissions::Admit, registry::GuestRegistry};
 use super::{endpoints::Endpoints, upstream::Upstreams};
 use crate::host;
 
@@ -43,6 +45,8 @@ pub(crate) struct Services {
     pub(crate) endpoints: Endpoints,
     /// Of this machine.
     pub(crate) admit: Arc<dyn Admit>,
+    /// As this machine has it.
+    pub(crate) registry: Option<Arc<dyn GuestRegistry>>,
 }
 
 /// The task of one machine. Dropped, it ends with all that it has open.
@@ -78,9 +82,9 @@ impl Drop for Gateway {
 }
 
 async fn again_and_again(socket: PathBuf, services: Services, streams: Streams) {
-    let Services { upstreams, endpoints, admit } = services;
+    let Services { upstreams, endpoints, admit, registry } = services;
     let (admissions, admitting) = Admissions::new(admit);
-    let asked = session::Asked { upstreams, endpoints, admissions, streams };
+    let asked = session::Asked { upstreams, endpoints, admissions, registry, streams };
     let sessions = async {
         let mut pause = FIRST_PAUSE;
         loop {

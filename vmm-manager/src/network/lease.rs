@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::{
     EgressView, Networks,
     begin::{self, RECORD_BYTES, config_path, record_path},
-    gateway::{Admit, Gateway, Services},
+    gateway::{Admit, Gateway, GuestRegistry, Services},
 };
 use crate::{
     host::network::{NetworkError, NetworkKernel},
@@ -92,8 +92,8 @@ impl NetworkLease {
         })
     }
 
-    /// Begins to serve its gateway, which runs.
-    pub(crate) fn serve(&mut self) {
+    /// Begins to serve its gateway, which runs. `registry` is the host's, as this machine has it.
+    pub(crate) fn serve(&mut self, registry: Option<Arc<dyn GuestRegistry>>) {
         let services = Services {
             upstreams: Arc::clone(&self.networks.upstreams),
             endpoints: self.networks.endpoints(&self.policy),
@@ -101,6 +101,7 @@ impl NetworkLease {
                 kernel: Arc::clone(&self.networks.kernel),
                 job: self.job.clone(),
             }),
+            registry,
         };
         self.gateway = Some(Gateway::serve(&self.directory, services));
     }

@@ -114,7 +114,7 @@ async fn a_gateway_is_served_for_its_own_machine_until_it_is_gone() {
     lease.made(0).await.unwrap();
     let socket = bench.directory.path().join(SOCKET);
     let listener = UnixListener::bind(socket).unwrap();
-    lease.serve();
+    lease.serve(None);
     let (stream, _) = timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
     let mut peer = BufReader::new(stream);
     let mut line = String::new();

@@ -27,6 +27,7 @@ use crate::{
         CommandEnd, Job, MachineRecord, Outcome, OutputRecord, Phase, PhaseTime, State, Step, Usage,
     },
     log::LogSummary,
+    registry::RegistryRecord,
 };
 
 /// A job as it is stored.
@@ -47,6 +48,7 @@ pub(super) enum Change {
     Usage(Usage),
     MemoryPeak(u64),
     Egress(Arc<EgressRecord>),
+    Registry(Arc<RegistryRecord>),
     Outputs(Vec<OutputRecord>),
     /// The bytes of these outputs have been removed.
     OutputsExpired,
@@ -81,6 +83,7 @@ impl Change {
             Self::Usage(_) => "use anything",
             Self::MemoryPeak(_) => "have a memory peak",
             Self::Egress(_) => "have used a network",
+            Self::Registry(_) => "have used a registry",
             Self::Outputs(_) => "get outputs",
             Self::OutputsExpired => "lose its outputs",
             Self::Started => "start its command",
@@ -127,6 +130,7 @@ impl Record {
                 job.memory_peak_bytes = Some(bytes);
             }
             (Change::Egress(egress), running) if running.holds() => job.egress = Some(egress),
+            (Change::Registry(record), running) if running.holds() => job.registry = Some(record),
             (Change::Outputs(outputs), Standing::CommandOver) => job.outputs = outputs,
             (Change::OutputsExpired, standing) if standing.has_ended() => {
                 job.outputs.iter_mut().for_each(|output| output.expired = true);
@@ -158,6 +162,7 @@ impl Record {
                 job.attempt = job.attempt.saturating_add(1);
                 job.machine = None;
                 job.egress = None;
+                job.registry = None;
                 recovery.guest_secret = guest_secret;
                 recovery.number = None;
             }

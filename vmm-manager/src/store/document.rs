@@ -6,6 +6,7 @@
 mod egress;
 mod outcome;
 mod record;
+mod registry;
 mod request;
 #[cfg(test)]
 mod tests;

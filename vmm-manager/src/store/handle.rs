@@ -26,6 +26,7 @@ use crate::{
     },
     log::Log,
     network::EgressView,
+    registry::{JobLedger, RegistryRecord},
 };
 
 /// Every change goes through the store's writer, in the order in which it was asked for, and is
@@ -45,6 +46,8 @@ pub struct JobHandle {
     guest: Mutex<Option<Guest>>,
     /// Set by the job's lifecycle while its guest has a network; for those who ask about it.
     egress: Mutex<Option<Arc<EgressView>>>,
+    /// Set by the job's lifecycle while its guest has a registry; likewise.
+    ledger: Mutex<Option<Arc<JobLedger>>>,
 }
 
 impl JobHandle {
@@ -65,6 +68,7 @@ impl JobHandle {
             log: watch::Sender::new(None),
             guest: Mutex::new(None),
             egress: Mutex::new(None),
+            ledger: Mutex::new(None),
         };
         if handle.has_ended() {
             handle.attach_point.close();
@@ -98,7 +102,7 @@ impl JobHandle {
         job
     }
 
-    /// The same with what has happened on its network until just now.
+    /// The same with what has happened on its network, and at its registry, until just now.
     ///
     /// # Cancel safety
     /// Safe: looking changes nothing.
@@ -108,9 +112,11 @@ impl JobHandle {
             Some(view) => Some(view.recent().await),
             None => None,
         };
+        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut job = self.snapshot();
-        if let (Some(recent), false) = (recent, job.has_ended()) {
-            job.egress = Some(recent);
+        if !job.has_ended() {
+            job.egress = recent.or(job.egress);
+            job.registry = ledger.map(|ledger| Arc::new(ledger.record())).or(job.registry);
         }
         job
     }
@@ -177,6 +183,11 @@ impl JobHandle {
         *self.egress.lock().unwrap_or_else(PoisonError::into_inner) = view;
     }
 
+    /// Likewise.
+    pub(crate) fn set_ledger(&self, ledger: Option<Arc<JobLedger>>) {
+        *self.ledger.lock().unwrap_or_else(PoisonError::into_inner) = ledger;
+    }
+
     /// Published and never stored.
     pub fn set_place(&self, place: Option<QueuePlace>) {
         self.published.set_place(place);
@@ -212,6 +223,11 @@ impl JobHandle {
     /// Until the job is released, as [`Self::record_usage`].
     pub fn record_egress(&self, egress: EgressRecord) -> Commit {
         self.change(Change::Egress(Arc::new(egress)))
+    }
+
+    /// Likewise.
+    pub fn record_registry(&self, record: Arc<RegistryRecord>) -> Commit {
+        self.change(Change::Registry(record))
     }
 
     /// Once its command is over.

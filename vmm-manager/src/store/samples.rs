@@ -1,6 +1,7 @@
 //! Jobs for tests.
 
 mod egress;
+mod registry;
 
 use std::{
     sync::Arc,
@@ -10,7 +11,7 @@ use std::{
 use kiln_net::policy::Policy;
 use proptest::{collection::vec, option, prelude::*};
 
-pub(super) use self::egress::egress;
+pub(super) use self::{egress::egress, registry::registry};
 use super::{
     CancelReason,
     change::Record,
@@ -201,7 +202,14 @@ pub(super) fn records() -> impl Strategy<Value = Record> {
         option::of(machines()),
         option::of(any::<u64>()),
         (any::<u64>(), any::<u64>()),
-        (any::<u32>(), outputs(), usages(), option::of(text()), option::of(egress())),
+        (
+            any::<u32>(),
+            outputs(),
+            usages(),
+            option::of(text()),
+            option::of(egress()),
+            option::of(registry()),
+        ),
     );
     let cancel = prop_oneof![
         Just(None),
@@ -227,7 +235,7 @@ pub(super) fn records() -> impl Strategy<Value = Record> {
     (specs(), told, recovery, 0..i64::MAX.unsigned_abs()).prop_map(
         |(spec, told, recovery, order)| {
             let (state, created_at, phases, machine, memory_peak_bytes, log, rest) = told;
-            let (attempt, outputs, usage, idempotency_key, egress) = rest;
+            let (attempt, outputs, usage, idempotency_key, egress, registry) = rest;
             let log = LogSummary { end_offset: log.0, dropped_bytes: log.1 };
             let job = Job {
                 state,
@@ -241,6 +249,7 @@ pub(super) fn records() -> impl Strategy<Value = Record> {
                 usage,
                 idempotency_key,
                 egress: egress.map(Arc::new),
+                registry: registry.map(Arc::new),
                 ..Job::new(owner("a"), spec)
             };
             Record { job, recovery, order }

@@ -29,15 +29,17 @@ const PARTING_MILLIS: u64 = 2_500;
 const RECORD_SLACK_BYTES: u64 = 64 * 1024;
 
 /// As the helper calls them, under the numbers at which a gateway looks for them.
-const FOUR: [(&str, i32); 3] = [
+const FOUR: [(&str, i32); 4] = [
     ("dns-udp", control::DNS_UDP_FD),
     ("dns-tcp", control::DNS_TCP_FD),
     ("splice", control::SPLICE_FD),
+    ("registry", control::REGISTRY_FD),
 ];
-const SIX: [(&str, i32); 3] = [
+const SIX: [(&str, i32); 4] = [
     ("dns-udp6", control::DNS_UDP6_FD),
     ("dns-tcp6", control::DNS_TCP6_FD),
     ("splice6", control::SPLICE6_FD),
+    ("registry6", control::REGISTRY6_FD),
 ];
 
 /// Where its program is: beside the one that runs, since they are installed together.
@@ -187,9 +189,15 @@ pub(super) mod tests {
 
     #[test]
     fn a_gateway_is_given_what_it_listens_on() {
-        let four = [(100, "gateway.sock"), (101, "dns-udp"), (102, "dns-tcp"), (103, "splice")];
+        let four = [
+            (100, "gateway.sock"),
+            (101, "dns-udp"),
+            (102, "dns-tcp"),
+            (103, "splice"),
+            (107, "registry"),
+        ];
         check(false, &four);
-        let six = [(104, "dns-udp6"), (105, "dns-tcp6"), (106, "splice6")];
+        let six = [(104, "dns-udp6"), (105, "dns-tcp6"), (106, "splice6"), (108, "registry6")];
         check(true, &[&four[..], &six[..]].concat());
     }
 

@@ -15,7 +15,7 @@ fn check(machine: &dyn Machine, spec: &VmSpec, given: &Given) {
     assert_eq!(ProcessIdentity::of(gateway.pid).unwrap(), gateway);
     let socket = machine.gateway_socket().unwrap();
     assert_eq!(socket, spec.directory.join("gateway.sock"));
-    assert_eq!(say(socket, "open"), "open: 100 101 102 103 104 105 106");
+    assert_eq!(say(socket, "open"), "open: 100 101 102 103 104 105 106 107 108");
     assert_eq!(fs::read(&network.record).unwrap(), b"started\n");
     let record = fs::metadata(&network.record).unwrap();
     assert_eq!((record.uid(), record.gid()), (network.user.id, network.user.keeper));

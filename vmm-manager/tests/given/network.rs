@@ -136,9 +136,11 @@ fn sockets() -> Vec<(&'static str, OwnedFd)> {
         ("dns-udp", high(UdpSocket::bind(four).unwrap())),
         ("dns-tcp", high(TcpListener::bind(four).unwrap())),
         ("splice", high(TcpListener::bind(four).unwrap())),
+        ("registry", high(TcpListener::bind(four).unwrap())),
         ("dns-udp6", high(UdpSocket::bind(six).unwrap())),
         ("dns-tcp6", high(TcpListener::bind(six).unwrap())),
         ("splice6", high(TcpListener::bind(six).unwrap())),
+        ("registry6", high(TcpListener::bind(six).unwrap())),
     ]
 }
 
@@ -204,7 +206,7 @@ fn gateway() -> ExitCode {
                 return ExitCode::from(code.parse::<u8>().unwrap());
             }
             // Which of the numbers that are promised are open.
-            let numbers = (control::CONTROL_FD..=control::SPLICE6_FD + 1)
+            let numbers = (control::CONTROL_FD..=control::REGISTRY6_FD + 1)
                 // SAFETY: it asks about a number.
                 .filter(|number| unsafe { libc::fcntl(*number, libc::F_GETFD) } != -1)
                 .map(|number| number.to_string());

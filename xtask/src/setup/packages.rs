@@ -24,6 +24,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("ps", "procps"),
     ("python3", "python3"),
+    // A client that registries are tested with.
+    ("skopeo", "skopeo"),
     ("xz", "xz-utils"),
     ("zstd", "zstd"),
 ];

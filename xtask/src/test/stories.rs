@@ -4,8 +4,11 @@ use std::{path::Path, process::Command};
 
 use super::StoryReport;
 use crate::{
-    arguments::TestOptions, binaries::Binaries, guest_image, privileges, program, say,
-    setup::Tools, show,
+    arguments::TestOptions,
+    binaries::Binaries,
+    guest_image, privileges, program, say,
+    setup::{self, Tools},
+    show,
 };
 
 /// What stories and benches want to know.
@@ -19,6 +22,7 @@ pub(crate) fn environment<'a>(
         .env("KILN_STORIES", "1")
         .env("KILN_GUEST_IMAGE", image)
         .env("KILN_VHOST_DEVICE_VSOCK", &tools.vhost_device_vsock)
+        .env("KILN_REGISTRY_CLIENTS", setup::registry_clients()?)
         .env("KILN_KILND", binaries.path("kilnd")?)
         .env("KILN_CLI", binaries.path("kiln")?)
         .env("KILN_KILND_STUB", binaries.path("kilnd-stub")?)

@@ -3,7 +3,12 @@
 use std::{path::Path, process::Command};
 
 use super::Counts;
-use crate::{arguments::TestOptions, program, say, setup::Tools, show, workspace};
+use crate::{
+    arguments::TestOptions,
+    program, say,
+    setup::{self, Tools},
+    show, workspace,
+};
 
 /// What their harnesses reported.
 #[derive(Debug, Default)]
@@ -42,7 +47,8 @@ pub(super) fn run(
         // For the few that boot a machine without any of our daemons.
         cargo
             .env("KILN_GUEST_IMAGE", image)
-            .env("KILN_VHOST_DEVICE_VSOCK", &tools.vhost_device_vsock);
+            .env("KILN_VHOST_DEVICE_VSOCK", &tools.vhost_device_vsock)
+            .env("KILN_REGISTRY_CLIENTS", setup::registry_clients()?);
         listen(cargo.env("TMPDIR", temporary), &mut told)?;
     }
     Ok(told)

@@ -1,6 +1,7 @@
 //! A record as people read it.
 
 mod egress;
+mod registry;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,9 @@ use crate::{
     reason,
     record::{DiskFormat, Exec, Jail, Job, Machine, Output, PhaseTime, Spec, Time},
 };
+
+/// More than a screen of them helps nobody; `--json` has them all.
+const MOST_LINES: usize = 40;
 
 /// Names to the left, as wide as the widest; a name that is empty goes on with the one before.
 #[derive(Debug, Default)]
@@ -24,6 +28,30 @@ impl Story {
             let _ = writeln!(self.0, "{name:<13}{part}");
         }
     }
+
+    /// The first `MOST_LINES` of `count`, and words for the others.
+    fn list(
+        &mut self,
+        name: &str,
+        lines: impl Iterator<Item = String>,
+        count: usize,
+        unlisted: u64,
+    ) {
+        for (index, line) in lines.take(MOST_LINES).enumerate() {
+            self.line(if index == 0 { name } else { "" }, &line);
+        }
+        let name = if count == 0 { name } else { "" };
+        if count > MOST_LINES {
+            self.line(name, &format!("and {} more, which --json lists", count - MOST_LINES));
+        }
+        if unlisted > 0 {
+            self.line(name, &format!("and {unlisted} more, which were counted and not listed"));
+        }
+    }
+}
+
+fn plural(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
 pub(super) fn of(job: &Job, now: Time) -> String {
@@ -55,6 +83,9 @@ pub(super) fn of(job: &Job, now: Time) -> String {
     outputs(&mut story, &job.outputs);
     if let Some(record) = &job.egress {
         egress::record(&mut story, record);
+    }
+    if let Some(record) = &job.registry {
+        registry::record(&mut story, record);
     }
     let dropped = match job.log.dropped_bytes {
         0 => String::new(),

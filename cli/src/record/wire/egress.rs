@@ -2,6 +2,7 @@
 
 use kiln_proto::v1;
 
+use super::known;
 use crate::record::{Egress, EgressMode, EgressRecord, Flow, GuestLink, HostNetwork, Refusal};
 
 impl From<v1::Egress> for Egress {
@@ -113,8 +114,4 @@ impl From<v1::HostNetwork> for HostNetwork {
             troubles,
         }
     }
-}
-
-fn known(text: String) -> Option<String> {
-    (!text.is_empty()).then_some(text)
 }

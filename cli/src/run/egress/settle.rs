@@ -1,6 +1,9 @@
 //! When the job has ended: the record of its network, and the lockfile.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use kiln_net::{
     lock::{Destination, Diff, Lock, Needed},
@@ -12,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::{Egress, EgressError, Lockfile, Purpose, file};
 use crate::{
     daemon::{Daemon, DaemonError},
-    record::{EgressRecord, Flow, Job, Refusal, State},
+    record::{EgressRecord, Flow, Job, Refusal, RegistryRecord, State},
     report,
 };
 
@@ -21,6 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(100);
 /// Of a difference; more are counted.
 const MOST_LINES: usize = 100;
+const HTTPS: u16 = 443;
 
 impl Egress {
     /// `job` becomes the one with its record. `quiet` keeps notices back.
@@ -46,7 +50,7 @@ impl Egress {
                 let Some(record) = recorded(daemon, job).await? else {
                     return Err(EgressError::NoRecord { path: lockfile.path.clone() }.into());
                 };
-                Ok(lockfile.write(&record, notice)?)
+                Ok(lockfile.write(&record, job.registry.as_ref(), notice)?)
             }
             (Purpose::Write, _) => {
                 notice(&format!("{path} is left as it is: only a job that completed writes it"));
@@ -54,7 +58,7 @@ impl Egress {
             }
             (Purpose::Enforce, _) => {
                 if let Some(record) = recorded(daemon, job).await? {
-                    lockfile.compare(&record, &job.id, notice);
+                    lockfile.compare(&record, job, notice);
                 }
                 Ok(())
             }
@@ -73,9 +77,14 @@ async fn recorded(daemon: &Daemon, job: &mut Job) -> Result<Option<EgressRecord>
 }
 
 impl Lockfile {
-    fn write(&self, record: &EgressRecord, notice: impl Fn(&str)) -> Result<(), EgressError> {
+    fn write(
+        &self,
+        record: &EgressRecord,
+        registry: Option<&RegistryRecord>,
+        notice: impl Fn(&str),
+    ) -> Result<(), EgressError> {
         let path = || self.path.clone();
-        let lock = Lock::of(record.flows.iter().filter_map(destination))
+        let lock = Lock::of(reached(record, registry))
             .map_err(|source| EgressError::TooMany { path: path(), source })?;
         let text = lock.to_string();
         let before = self.lock.clone().unwrap_or_default();
@@ -92,16 +101,20 @@ impl Lockfile {
         for remark in lock.remarks().take(MOST_LINES) {
             notice(&format!("{name} cannot allow what was reached without a name: {remark}"));
         }
-        if record.more_flows > 0 || record.incomplete.is_some() {
-            let why = record.incomplete.as_deref().unwrap_or("it was too long to be listed");
+        let registry_lack = registry.and_then(|record| record.incomplete.as_deref());
+        let has_more =
+            record.more_flows > 0 || registry.is_some_and(|record| record.more_materials > 0);
+        let lack = record.incomplete.as_deref().or(registry_lack);
+        if let Some(why) = lack.or(has_more.then_some("it was too long to be listed")) {
             notice(&format!("{name} may lack something, as the record does: {why}"));
         }
         Ok(())
     }
 
     /// What ran under it with what it allows.
-    fn compare(&self, record: &EgressRecord, id: &str, notice: impl Fn(&str)) {
-        let reached: Vec<_> = record.flows.iter().filter_map(destination).collect();
+    fn compare(&self, record: &EgressRecord, job: &Job, notice: impl Fn(&str)) {
+        let id = &job.id;
+        let reached: Vec<_> = reached(record, job.registry.as_ref()).collect();
         let denied = || record.refusals.iter().filter(|refusal| refusal.reason == "not_allowed");
         let needed: Vec<_> = denied().filter_map(needed).collect();
         let unnamed = denied().count() - needed.len();
@@ -139,6 +152,34 @@ fn lines(diff: &Diff) -> String {
         0 => lines,
         more => format!("{lines}\n… and {more} more"),
     }
+}
+
+/// By the guest itself, and on its behalf by the host's registry.
+fn reached<'a>(
+    record: &'a EgressRecord,
+    registry: Option<&'a RegistryRecord>,
+) -> impl Iterator<Item = Destination> + 'a {
+    let flows = record.flows.iter().filter_map(destination);
+    let materials = registry.into_iter().flat_map(|record| &record.materials);
+    flows.chain(materials.filter_map(|material| of_registry(material.registry.as_deref()?)))
+}
+
+/// Registries are spoken to over TLS: by the host, whatever port they have.
+fn of_registry(registry: &str) -> Option<Destination> {
+    let (host, port) = match registry.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
+        _ => (registry, HTTPS),
+    };
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
+    let name = if address.is_some() { None } else { Some(host.parse().ok()?) };
+    Some(Destination {
+        name,
+        // Nobody tells where a name led to, and its rule does not need it.
+        address: address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        port,
+        transport: Transport::Tcp,
+        protocol: Some(Protocol::Tls),
+    })
 }
 
 /// What a newer kilnd says and this command cannot read is nothing that a rule can name.

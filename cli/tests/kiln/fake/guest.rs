@@ -144,7 +144,10 @@ impl Guest {
         }
         if let Some((after, record)) = &state.plan.egress {
             tokio::time::sleep(*after).await;
-            self.job.send_modify(|job| job.egress = Some(record.clone()));
+            self.job.send_modify(|job| {
+                job.egress = Some(record.clone());
+                job.registry.clone_from(&state.plan.registry);
+            });
         }
     }
 

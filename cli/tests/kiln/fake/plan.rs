@@ -6,6 +6,8 @@ use bytes::Bytes;
 use kiln_proto::v1;
 use tonic::Status;
 
+use super::ImagePlan;
+
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// What a job does once it is attached to, or at once when it is not.
@@ -39,6 +41,10 @@ pub(crate) struct Plan {
     pub(crate) egress: Option<(Duration, v1::EgressRecord)>,
     /// Of VMs, or why they have none.
     pub(crate) network: Result<v1::HostNetwork, String>,
+    /// What its registry served to every job, with the record of the network.
+    pub(crate) registry: Option<v1::RegistryRecord>,
+    /// Its images, and registries outside.
+    pub(crate) images: ImagePlan,
     /// How a command of `ExecInJob` ends, once its stdin has come back on its stdout.
     pub(crate) exec_end: v1::exec_in_job_response::Event,
 }
@@ -56,6 +62,8 @@ pub(crate) enum Death {
     InDownload(u64, Duration),
     /// When so many bytes of a log are on their way.
     InLog(u64, Duration),
+    /// When so many bytes of an image are on their way.
+    InTransfer(u64, Duration),
 }
 
 impl Death {
@@ -65,7 +73,8 @@ impl Death {
             | Self::InCreate(after)
             | Self::InUpload(_, after)
             | Self::InDownload(_, after)
-            | Self::InLog(_, after) => after,
+            | Self::InLog(_, after)
+            | Self::InTransfer(_, after) => after,
         }
     }
 }
@@ -113,6 +122,8 @@ impl Default for Plan {
             is_old: false,
             egress: None,
             network: Err(String::new()),
+            registry: None,
+            images: ImagePlan::default(),
             exec_end: v1::exec_in_job_response::Event::Exit(v1::ExitStatus { code: 0, signal: 0 }),
         }
     }

@@ -249,6 +249,8 @@ impl HostService for Service {
             jail: Some(v1::Jail { full: true, missing: Vec::new() }),
             network: self.0.plan.network.clone().ok(),
             no_network: self.0.plan.network.clone().err().unwrap_or_default(),
+            registry: self.0.plan.images.registry.registry.clone(),
+            no_registry: String::new(),
         }))
     }
 }

@@ -26,7 +26,8 @@ use hickory_proto::{
 use kiln_gateway::control::Control;
 use kiln_net::{
     control::{
-        Ask, CONTROL_FD, DNS_TCP_FD, DNS_UDP_FD, GatewayConfig, MAX_LINE_BYTES, SPLICE_FD, Tell,
+        Ask, CONTROL_FD, DNS_TCP_FD, DNS_UDP_FD, GatewayConfig, MAX_LINE_BYTES, REGISTRY_FD,
+        SPLICE_FD, Tell,
     },
     plan::GuestLink,
     policy::{Pattern, Policy, Protocol, Rule},
@@ -128,7 +129,9 @@ fn serve_daemon(control: &Path, server: SocketAddr) -> io::Result<()> {
                     Tell::Resolved { id, message: STANDARD.encode(&buffer[..length]) }
                 }
                 Ask::Admit { id, .. } => Tell::Admitted { id },
-                Ask::Dial { id, .. } => Tell::Failed { id, reason: "nothing listens".into() },
+                Ask::Dial { id, .. } | Ask::Registry { id } => {
+                    Tell::Failed { id, reason: "nothing listens".into() }
+                }
             };
             let mut said = serde_json::to_vec(&tell)?;
             said.push(b'\n');
@@ -185,11 +188,12 @@ impl Resolver {
         let control = directory.join("gateway.sock");
         let udp = UdpSocket::bind("127.0.0.1:0")?;
         let address = udp.local_addr()?;
-        let sockets: [(i32, OwnedFd); 4] = [
+        let sockets: [(i32, OwnedFd); 5] = [
             (CONTROL_FD, UnixListener::bind(&control)?.into()),
             (DNS_UDP_FD, udp.into()),
             (DNS_TCP_FD, TcpListener::bind("127.0.0.1:0")?.into()),
             (SPLICE_FD, TcpListener::bind("127.0.0.1:0")?.into()),
+            (REGISTRY_FD, TcpListener::bind("127.0.0.1:0")?.into()),
         ];
         let mut command = Command::new(program);
         command.arg(&path);
@@ -235,6 +239,7 @@ fn config(directory: &Path, rounds: usize) -> GatewayConfig {
         endpoints: Vec::new(),
         never: Vec::new(),
         connections: 16,
+        registry: true,
         record: directory.join("egress.log"),
         record_bytes: 1 << 20,
     }

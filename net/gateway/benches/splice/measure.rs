@@ -152,6 +152,7 @@ fn gateway() -> io::Result<Gateway> {
         endpoints: Vec::new(),
         never: Vec::new(),
         connections: 16,
+        registry: true,
         record,
         record_bytes: 1 << 20,
     };

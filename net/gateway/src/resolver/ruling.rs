@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use hickory_proto::rr::{DNSClass, RecordType};
 use kiln_net::{
+    control::REGISTRY_NAME,
     name::Name,
     policy::{Pattern, Policy},
     record::Reason,
@@ -21,6 +22,10 @@ pub(super) enum Ruling {
     /// An endpoint's.
     Gateway {
         name: Name,
+        address: IpAddr,
+    },
+    /// The host's registry, which is open to all.
+    Registry {
         address: IpAddr,
     },
     Ask(Wanted),
@@ -41,6 +46,12 @@ pub(super) fn rule(gateway: &Gateway, question: &Question) -> Ruling {
             Policy::None | Policy::Allow(_) => Reason::NotAllowed,
         });
     };
+    if gateway.config.registry && name.as_str() == REGISTRY_NAME {
+        return match endpoint(gateway, question, name) {
+            Ruling::Gateway { name: _, address } => Ruling::Registry { address },
+            other => other,
+        };
+    }
     if gateway.config.endpoints.iter().any(|endpoint| endpoint.name == name) {
         return endpoint(gateway, question, name);
     }

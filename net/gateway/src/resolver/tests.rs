@@ -40,6 +40,7 @@ fn resolver() -> (Resolver, Asks) {
         endpoints: Vec::new(),
         never: Vec::new(),
         connections: 16,
+        registry: true,
         record: "/dev/null".into(),
         record_bytes: 0,
     };
@@ -77,7 +78,7 @@ async fn daemon(mut stream: UnixStream, asks: mpsc::UnboundedSender<(char, u32)>
                 asks.send(('+', admissions[0].seconds)).unwrap();
                 Tell::Admitted { id }
             }
-            Ask::Dial { .. } => panic!("nobody dials"),
+            Ask::Dial { .. } | Ask::Registry { .. } => panic!("nobody dials"),
         };
         let mut said = serde_json::to_vec(&tell).unwrap();
         said.push(b'\n');

@@ -133,7 +133,7 @@ pub(crate) fn begin(
     })
 }
 
-pub(super) fn record(
+pub(crate) fn record(
     gateway: &Gateway,
     destination: SocketAddr,
     name: Option<String>,

@@ -10,7 +10,8 @@ use std::{
 };
 
 use kiln_net::control::{
-    CONTROL_FD, DNS_TCP_FD, DNS_TCP6_FD, DNS_UDP_FD, DNS_UDP6_FD, SPLICE_FD, SPLICE6_FD,
+    CONTROL_FD, DNS_TCP_FD, DNS_TCP6_FD, DNS_UDP_FD, DNS_UDP6_FD, REGISTRY_FD, REGISTRY6_FD,
+    SPLICE_FD, SPLICE6_FD,
 };
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use tokio::net::{TcpListener, UdpSocket, UnixListener};
@@ -29,6 +30,7 @@ pub(super) struct Descriptors {
     pub(super) dns_udp: Vec<UdpSocket>,
     pub(super) dns_tcp: Vec<TcpListener>,
     pub(super) splice: Vec<TcpListener>,
+    pub(super) registry: Vec<TcpListener>,
 }
 
 impl Descriptors {
@@ -45,11 +47,13 @@ impl Descriptors {
             dns_udp: vec![udp(DNS_UDP_FD, AddressFamily::INET)?],
             dns_tcp: vec![tcp(DNS_TCP_FD, AddressFamily::INET)?],
             splice: vec![tcp(SPLICE_FD, AddressFamily::INET)?],
+            registry: vec![tcp(REGISTRY_FD, AddressFamily::INET)?],
         };
         if six {
             descriptors.dns_udp.push(udp(DNS_UDP6_FD, AddressFamily::INET6)?);
             descriptors.dns_tcp.push(tcp(DNS_TCP6_FD, AddressFamily::INET6)?);
             descriptors.splice.push(tcp(SPLICE6_FD, AddressFamily::INET6)?);
+            descriptors.registry.push(tcp(REGISTRY6_FD, AddressFamily::INET6)?);
         }
         Ok(descriptors)
     }

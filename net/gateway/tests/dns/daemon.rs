@@ -161,7 +161,9 @@ fn tell(ask: Ask, memory: &Memory) -> Option<Tell> {
             Admit::Fail => Some(Tell::Failed { id, reason: "no room".into() }),
             Admit::Silence => None,
         },
-        Ask::Dial { id, .. } => Some(Tell::Failed { id, reason: "nothing listens".into() }),
+        Ask::Dial { id, .. } | Ask::Registry { id } => {
+            Some(Tell::Failed { id, reason: "nothing listens".into() })
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 use kiln_net::{
     control::{
         CONTROL_FD, DNS_TCP_FD, DNS_TCP6_FD, DNS_UDP_FD, DNS_UDP6_FD, Event, GatewayConfig,
-        SPLICE_FD, SPLICE6_FD,
+        REGISTRY_FD, REGISTRY6_FD, SPLICE_FD, SPLICE6_FD,
     },
     plan::{GuestLink, GuestLink6},
     policy::{Endpoint, Pattern, Policy, Protocol, Rule},
@@ -41,11 +41,19 @@ pub(crate) struct Setup {
     pub(crate) never: Vec<&'static str>,
     /// Of the resolver; any that is free when it is 0.
     pub(crate) port: u16,
+    pub(crate) registry: bool,
 }
 
 impl Setup {
     pub(crate) fn of(policy: Policy) -> Self {
-        Self { policy, six: false, endpoints: Vec::new(), never: Vec::new(), port: 0 }
+        Self {
+            policy,
+            six: false,
+            endpoints: Vec::new(),
+            never: Vec::new(),
+            port: 0,
+            registry: true,
+        }
     }
 
     pub(crate) fn with_six(mut self) -> Self {
@@ -77,11 +85,13 @@ impl Setup {
             (DNS_UDP_FD, udp.into()),
             (DNS_TCP_FD, tcp.into()),
             (SPLICE_FD, splice.into()),
+            (REGISTRY_FD, TcpListener::bind("127.0.0.1:0").unwrap().into()),
         ];
         if six {
             sockets.push((DNS_UDP6_FD, UdpSocket::bind("[::1]:0").unwrap().into()));
             sockets.push((DNS_TCP6_FD, TcpListener::bind("[::1]:0").unwrap().into()));
             sockets.push((SPLICE6_FD, TcpListener::bind("[::1]:0").unwrap().into()));
+            sockets.push((REGISTRY6_FD, TcpListener::bind("[::1]:0").unwrap().into()));
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_kiln-gateway"));
         command.arg(&path);
@@ -219,6 +229,7 @@ pub(crate) fn config(setup: Setup, record: PathBuf) -> GatewayConfig {
         endpoints: setup.endpoints,
         never: setup.never.iter().map(|block| block.parse().unwrap()).collect(),
         connections: 64,
+        registry: setup.registry,
         record,
         record_bytes: 4 << 20,
     }

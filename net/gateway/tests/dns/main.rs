@@ -11,6 +11,7 @@ mod guest;
 mod killed;
 mod leaks;
 mod refusals;
+mod registry;
 mod restarts;
 mod start;
 mod streams;

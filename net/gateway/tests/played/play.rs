@@ -124,7 +124,7 @@ async fn daemon(mut stream: UnixStream, setting: u8, mut answers: &[u8], seen: &
                 seen.admitted.extend(admissions.iter().map(|one| one.address));
                 Tell::Admitted { id }
             }
-            Ask::Dial { .. } => panic!("the resolver dials nobody"),
+            Ask::Dial { .. } | Ask::Registry { .. } => panic!("the resolver dials nobody"),
         };
         let mut said = serde_json::to_vec(&tell).expect("JSON");
         said.push(b'\n');
@@ -248,6 +248,7 @@ fn config(setting: u8) -> GatewayConfig {
         endpoints: vec![Endpoint { name: name("cache.kiln"), port: 80 }],
         never: vec!["203.0.113.0/24".parse().expect("a block")],
         connections: 16,
+        registry: true,
         record: "/dev/null".into(),
         record_bytes: 1 << 20,
     }

@@ -13,7 +13,10 @@ use super::{
     },
     INVALID, UNTRANSLATED,
 };
-use crate::plan::{DNS_PORT, Limits, MARK, Plan, Reach, SPLICE_PORT, TAP, UPLINK};
+use crate::{
+    control::REGISTRY_PORT,
+    plan::{DNS_PORT, Limits, MARK, Plan, Reach, SPLICE_PORT, TAP, UPLINK},
+};
 
 /// DNS and DNS over TLS of others: shut where names decide.
 pub(super) const SHUT: [u16; 2] = [53, 853];
@@ -118,12 +121,19 @@ pub(super) fn local(families: &[Family], plan: &Plan) -> Chain {
             asked.push(accept());
             rules.push(asked);
         }
+        let rate = limits.new_connections_per_second;
+        let registry =
+            || vec![family.to_gateway(), destination_port("tcp", &[number(REGISTRY_PORT)])];
+        rules.push(limited(registry(), packets_over(rate, rate)));
+        rules.push(limited(registry(), connections_over(limits.connections)));
+        let mut accepted = registry();
+        accepted.push(accept());
+        rules.push(accepted);
         if plan.reach != Reach::Closed {
             let spliced = || {
                 let port = destination_port("tcp", &[number(SPLICE_PORT)]);
                 vec![family.to_gateway(), port, tracked("status", &["dnat"])]
             };
-            let rate = limits.new_connections_per_second;
             rules.push(limited(spliced(), packets_over(rate, rate)));
             rules.push(limited(spliced(), connections_over(limits.connections)));
             let mut accepted = spliced();

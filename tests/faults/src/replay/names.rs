@@ -117,6 +117,15 @@ impl Kind {
                     tree.remove(path);
                 }
             }
+            // The new name of a file is a name like others: the old one may never have been synced.
+            Self::Rename { from, to, entry: file @ Some(_) } => {
+                if has_parent(tree, to) && tree.get(to) != Some(&None) {
+                    if tree.get(from) == Some(file) {
+                        tree.remove(from);
+                    }
+                    tree.insert(to.clone(), *file);
+                }
+            }
             Self::Rename { from, to, entry } => {
                 if tree.get(from) != Some(entry) || !has_parent(tree, to) {
                     return;

@@ -31,6 +31,7 @@ use crate::{
     log::{Log, LogQuota, LogWriter},
     network::{Networkless, Networks},
     output::{self, Outputs},
+    registry::{self, Registryless},
     scheduler::{Budget, Runner, Scheduler, Turn},
     source::Sources,
     store::{JobHandle, Store},
@@ -88,6 +89,13 @@ impl Service {
     }
 
     pub(super) async fn start_with(networks: Result<Arc<Networks>, Networkless>) -> Self {
+        Self::start_on(networks, Err(Registryless)).await
+    }
+
+    pub(super) async fn start_on(
+        networks: Result<Arc<Networks>, Networkless>,
+        registry: Result<Arc<registry::Service>, Registryless>,
+    ) -> Self {
         let network = match &networks {
             Ok(networks) => Network::UpTo(networks.ceiling().clone()),
             Err(_) => Network::Absent,
@@ -118,6 +126,7 @@ impl Service {
             vmm,
             jail: JailState::Full,
             networks,
+            registry,
             scheduler: Arc::clone(&scheduler),
         });
         let listener = UnixListener::bind(path("socket")).unwrap();

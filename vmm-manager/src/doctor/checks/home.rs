@@ -144,7 +144,10 @@ mod tests {
         drop(daemon);
         check(&path, Finding::Ok, "can be used");
         let names = fs::read_dir(&path).unwrap().count();
-        assert_eq!(names, ["lock", "instance", "store", "vms", "jobs", "sources"].len());
+        assert_eq!(
+            names,
+            ["lock", "instance", "store", "vms", "jobs", "sources", "registry"].len()
+        );
     }
 
     #[test]

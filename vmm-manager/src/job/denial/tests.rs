@@ -1,10 +1,17 @@
 use std::time::UNIX_EPOCH;
 
-use kiln_net::record::Flow;
+use kiln_net::record::{Flow, Reason, Refusal, Refused, Transport};
+use kiln_registry::{
+    digest::Digest,
+    record::{Kind, Origin},
+};
 use proptest::prelude::*;
 
 use super::*;
-use crate::job::Step;
+use crate::{
+    job::Step,
+    registry::{self, Served},
+};
 
 const END: u64 = 1000;
 
@@ -49,12 +56,16 @@ fn record(refusals: &[Refusal], flows: &[Flow]) -> EgressRecord {
     EgressRecord { refusals, flows, ..EgressRecord::default() }
 }
 
+fn network(record: &EgressRecord) -> Refusals<'_> {
+    Refusals { network: Some(record), registry: None }
+}
+
 fn failed() -> Failure {
     Failure::new(FailureClass::User, "the command exited with 6").with("step", Step::Work)
 }
 
 fn check(record: &EgressRecord, tail: &str, host: Option<&str>) {
-    let failure = explained(failed(), record, tail.as_bytes(), at(END));
+    let failure = explained(failed(), network(record), tail.as_bytes(), at(END));
     assert_eq!(failure.details.get("host").map(String::as_str), host, "{tail:?}: {failure:?}");
     let expected = if host.is_some() { FailureClass::EgressDenied } else { FailureClass::User };
     assert_eq!(failure.class, expected);
@@ -117,16 +128,16 @@ fn only_the_commands_own_failure_is_explained() {
     let record = record(&[query("one.test", END)], &[]);
     for class in [FailureClass::Oom, FailureClass::DiskFull, FailureClass::Infrastructure] {
         let failure = Failure::new(class, "one.test");
-        assert_eq!(explained(failure.clone(), &record, b"one.test", at(END)), failure);
+        assert_eq!(explained(failure.clone(), network(&record), b"one.test", at(END)), failure);
     }
     let failure = failed().with("reason", "not_found");
-    assert_eq!(explained(failure.clone(), &record, b"one.test", at(END)), failure);
+    assert_eq!(explained(failure.clone(), network(&record), b"one.test", at(END)), failure);
 }
 
 #[test]
 fn the_words_say_what_to_write() {
     let told = |refusal: Refusal, tail: &str| {
-        explained(failed(), &record(&[refusal], &[]), tail.as_bytes(), at(END)).message
+        explained(failed(), network(&record(&[refusal], &[])), tail.as_bytes(), at(END)).message
     };
     let check = |refusal, tail, words: &str| {
         let told = told(refusal, tail);
@@ -151,6 +162,138 @@ fn the_words_say_what_to_write() {
     check(never, "169.254.169.254", "--endpoint");
 }
 
+fn refused(repository: &str, target: &str, last: u64) -> registry::Refused {
+    registry::Refused {
+        registry: Some("registry.example:5443".parse().unwrap()),
+        repository: repository.to_owned(),
+        target: target.to_owned(),
+        code: "DENIED".to_owned(),
+        reason: "its egress policy has no rule like registry.example:5443".to_owned(),
+        upstream_status: Some(403),
+        times: 1,
+        first: at(last),
+        last: at(last),
+    }
+}
+
+fn served(repository: &str, tag: &str, last: u64) -> Served {
+    Served {
+        kind: Kind::Manifest,
+        registry: Some("registry.example:5443".parse().unwrap()),
+        repository: repository.to_owned(),
+        tag: Some(tag.to_owned()),
+        digest: Digest::of(b"m"),
+        media_type: String::new(),
+        bytes: 1,
+        origin: Origin::Fetched,
+        times: 1,
+        first: at(last),
+        last: at(last),
+    }
+}
+
+fn registry_record(refusals: &[registry::Refused], materials: &[Served]) -> RegistryRecord {
+    let (materials, refusals) = (materials.to_vec(), refusals.to_vec());
+    RegistryRecord { materials, refusals, ..RegistryRecord::default() }
+}
+
+fn check_registry(
+    network: &EgressRecord,
+    registry: &RegistryRecord,
+    tail: &str,
+    expected: FailureClass,
+) -> Failure {
+    let refusals = Refusals { network: Some(network), registry: Some(registry) };
+    let failure = explained(failed(), refusals, tail.as_bytes(), at(END));
+    assert_eq!(failure.class, expected, "{tail:?}: {failure:?}");
+    assert!(expected != FailureClass::User || failure == failed(), "nothing else changes");
+    failure
+}
+
+#[test]
+fn what_the_registry_did_not_serve_is_the_cause_where_the_output_names_it() {
+    let nothing = EgressRecord::default();
+    let record = registry_record(&[refused("team/app", "12", 10)], &[]);
+    for (tail, class) in [
+        ("registry.example:5443/team/app:12: 403 Forbidden", FailureClass::Registry),
+        ("pull access denied for Team/App", FailureClass::Registry),
+        ("its egress policy has no rule like registry.example:5443.", FailureClass::Registry),
+        ("dial registry.example: refused", FailureClass::Registry),
+        ("team/apple registry.example.com", FailureClass::User),
+        ("assertion failed", FailureClass::User),
+        ("", FailureClass::User),
+    ] {
+        check_registry(&nothing, &record, tail, class);
+    }
+    // A name of one word means anything, but not with what was asked for.
+    let record = registry_record(&[refused("app", "12", 10)], &[]);
+    check_registry(&nothing, &record, "the app failed", FailureClass::User);
+    let failure = check_registry(&nothing, &record, "app:12: denied", FailureClass::Registry);
+    let detail = |name: &'static str| failure.details[name].as_str();
+    let told = [detail("host"), detail("repository"), detail("code"), detail("status")];
+    assert_eq!(told, ["registry.example:5443", "app", "DENIED", "403"]);
+    assert_eq!(detail("step"), "work");
+    assert!(failure.message.contains("no rule like"), "{}", failure.message);
+}
+
+#[test]
+fn the_last_thing_that_happened_is_the_cause() {
+    let nothing = EgressRecord::default();
+    let late = refused("team/app", "12", END - 2);
+    let record = registry_record(std::slice::from_ref(&late), &[]);
+    check_registry(&nothing, &record, "failed", FailureClass::Registry);
+    let early = registry_record(&[refused("team/app", "12", END - 6)], &[]);
+    check_registry(&nothing, &early, "failed", FailureClass::User);
+    // Something was served after it, or flowed.
+    let record = registry_record(std::slice::from_ref(&late), &[served("other", "1", END - 1)]);
+    check_registry(&nothing, &record, "failed", FailureClass::User);
+    let flowed = self::record(&[], &[flow("two.test", 1, END - 1)]);
+    check_registry(&flowed, &registry_record(&[late], &[]), "failed", FailureClass::User);
+}
+
+#[test]
+fn what_was_served_later_explains_nothing() {
+    let nothing = EgressRecord::default();
+    let tail = "registry.example:5443/team/app:12 was built, and then a test failed";
+    let gone = refused("team/app", "12", END - 3);
+    let record = registry_record(std::slice::from_ref(&gone), &[served("team/app", "12", END - 2)]);
+    check_registry(&nothing, &record, tail, FailureClass::User);
+    let other = registry_record(std::slice::from_ref(&gone), &[served("team/app", "13", END - 2)]);
+    check_registry(&nothing, &other, tail, FailureClass::Registry);
+    // A client looks whether something is there before it pushes it.
+    let looked = registry::Refused { code: "BLOB_UNKNOWN".to_owned(), ..gone };
+    let record = registry_record(&[looked], &[served("team/app", "13", END - 2)]);
+    check_registry(&nothing, &record, tail, FailureClass::User);
+}
+
+#[test]
+fn a_registry_that_was_asked_for_in_dns_as_well_is_no_denial_of_the_network() {
+    let network = record(&[query("registry.example", END - 1)], &[]);
+    let tail = "registry.example:5443/team/app:12: and then a test failed";
+    let record = registry_record(&[], &[served("team/app", "12", END - 200)]);
+    check_registry(&network, &record, tail, FailureClass::User);
+    let record = registry_record(&[refused("team/app", "12", END - 200)], &[]);
+    check_registry(&network, &record, tail, FailureClass::Registry);
+    let empty = registry_record(&[], &[]);
+    check_registry(&network, &empty, tail, FailureClass::EgressDenied);
+    // docker.io is another host's to answer for.
+    let docker = registry::Refused {
+        registry: Some("docker.io".parse().unwrap()),
+        ..refused("library/debian", "12", END - 200)
+    };
+    let network = self::record(&[query("registry-1.docker.io", END - 1)], &[]);
+    let tail = "HEAD https://registry-1.docker.io/v2/library/debian/manifests/12: 403";
+    check_registry(&network, &registry_record(&[docker], &[]), tail, FailureClass::Registry);
+}
+
+#[test]
+fn of_two_that_are_named_the_later_one_is_the_cause() {
+    let network = record(&[query("one.test", END - 9)], &[]);
+    let registry = registry_record(&[refused("team/app", "12", END - 9)], &[]);
+    check_registry(&network, &registry, "one.test, then team/app", FailureClass::Registry);
+    check_registry(&network, &registry, "team/app, then one.test", FailureClass::EgressDenied);
+}
+
 proptest! {
     #[test]
     fn no_output_is_a_panic(
@@ -159,6 +302,8 @@ proptest! {
         ended in 0..2000_u64,
     ) {
         let record = record(&[query(&host, 1000), connection("::", 0)], &[]);
-        let _ = explained(failed(), &record, &tail, at(ended));
+        let served = registry_record(&[refused(&host, &host, 1000)], &[]);
+        let both = Refusals { network: Some(&record), registry: Some(&served) };
+        let _ = explained(failed(), both, &tail, at(ended));
     }
 }

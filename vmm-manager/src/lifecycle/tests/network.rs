@@ -4,8 +4,8 @@ use kiln_net::policy::Policy;
 use std::sync::Mutex;
 
 use super::{
-    AgentWork, Arc, Bench, Duration, FailureClass, Fault, Job, JobHandle, Outcome, Script, Step,
-    Turn, bench_with, class, finish, job, nothing_left,
+    AgentWork, Arc, Bench, Duration, FailureClass, Fault, Job, JobHandle, Outcome, Script, Shared,
+    Step, Turn, bench_with, class, finish, job, nothing_left,
     restart::{adopted, is_booting, paced, restarted},
 };
 use crate::{
@@ -23,7 +23,10 @@ struct Networked {
 async fn networked(fault: Fault, script: Script) -> Networked {
     let kernel = Arc::new(FakeKernel::default());
     let networks = networks(&kernel).await;
-    Networked { bench: bench_with(fault, script, Some(networks)), kernel }
+    Networked {
+        bench: bench_with(fault, script, Shared { networks: Some(networks), registry: None }),
+        kernel,
+    }
 }
 
 async fn job_with(bench: &Bench, policy: &str) -> Arc<JobHandle> {

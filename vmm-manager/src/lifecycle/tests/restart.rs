@@ -2,7 +2,7 @@
 
 use super::{
     AgentWork, Arc, Bench, Bytes, Duration, FailureClass, Fault, Job, JobHandle, LogEvent,
-    Ordering, Outcome, PATIENCE, Script, Step, Turn, bench, class, job, nothing_left, run,
+    Ordering, Outcome, PATIENCE, Script, Shared, Step, Turn, bench, class, job, nothing_left, run,
     start_daemon, timeout,
 };
 use crate::{
@@ -35,15 +35,24 @@ pub(super) async fn restarted(
     bench.rack.daemon_died.store(true, Ordering::SeqCst);
     running.abort();
     assert!(running.await.unwrap_err().is_cancelled());
+    again(bench, job, script).await
+}
+
+/// The daemon that ran the job is dead, and another one starts.
+pub(super) async fn again(
+    bench: Bench,
+    job: Arc<JobHandle>,
+    script: &Script,
+) -> (Bench, Arc<JobHandle>) {
     let Bench { host, store, rack, directory } = bench;
     let id = job.id().clone();
     drop(job);
     store.close(PATIENCE).await.unwrap();
-    let networks = host.networks.clone();
+    let shared = Shared { networks: host.networks.clone(), registry: host.registry.clone() };
     drop((host, store));
     rack.daemon_died.store(false, Ordering::SeqCst);
     let path = directory.path();
-    let (host, store, alive) = start_daemon(path, Fault::None, script.clone(), &rack, networks);
+    let (host, store, alive) = start_daemon(path, Fault::None, script.clone(), &rack, shared);
     let [job] = alive.try_into().unwrap();
     assert_eq!(job.id(), &id);
     (Bench { host, store, rack, directory }, job)
@@ -157,7 +166,8 @@ async fn a_machine_is_left_when_its_jobs_end_is_not_written_down() {
     let Bench { host, store, rack, directory } = bench;
     drop((host, store, job));
     let path = directory.path();
-    let (host, store, alive) = start_daemon(path, Fault::None, script.clone(), &rack, None);
+    let (host, store, alive) =
+        start_daemon(path, Fault::None, script.clone(), &rack, Shared::default());
     let [job] = alive.try_into().unwrap();
     let bench = Bench { host, store, rack, directory };
     assert_eq!(adopted(&bench, &job).await, Turn::Over);

@@ -16,6 +16,7 @@ use super::{
     admissions::Admissions,
     lines::{LineError, Lines},
     pace::Pace,
+    registry::GuestRegistry,
     streams::Streams,
 };
 use crate::network::{endpoints::Endpoints, upstream::Upstreams};
@@ -37,6 +38,7 @@ pub(super) struct Asked {
     pub(super) upstreams: Arc<Upstreams>,
     pub(super) endpoints: Endpoints,
     pub(super) admissions: Admissions,
+    pub(super) registry: Option<Arc<dyn GuestRegistry>>,
     pub(super) streams: Streams,
 }
 
@@ -111,11 +113,11 @@ impl Asked {
     /// What there is to say to it, if anything.
     fn begin(&self, ask: Ask) -> impl Future<Output = Option<Tell>> + Send + 'static {
         let (upstreams, admissions) = (Arc::clone(&self.upstreams), self.admissions.clone());
-        let streams = self.streams.clone();
+        let (registry, streams) = (self.registry.clone(), self.streams.clone());
         // Looked up before anything is begun: there is no other way to an address.
         let found = match &ask {
             Ask::Dial { endpoint, .. } => self.endpoints.find(endpoint),
-            Ask::Resolve { .. } | Ask::Admit { .. } => None,
+            Ask::Resolve { .. } | Ask::Admit { .. } | Ask::Registry { .. } => None,
         };
         async move {
             let failed = |id, reason: String| Tell::Failed { id, reason: bounded(&reason) };
@@ -127,6 +129,13 @@ impl Asked {
                 Ask::Admit { id, admissions: wanted } => match admissions.admit(wanted).await {
                     Ok(()) => Tell::Admitted { id },
                     Err(reason) => failed(id, reason),
+                },
+                Ask::Registry { id } => match registry {
+                    None => failed(id, "this host has no registry".to_owned()),
+                    Some(registry) => match streams.open_registry(id, registry).await {
+                        Ok(()) => return None,
+                        Err(error) => failed(id, error.to_string()),
+                    },
                 },
                 Ask::Dial { id, endpoint } => match found {
                     None => {

@@ -1,4 +1,4 @@
-//! Connections to endpoints, each on a connection of its own to the gateway.
+//! Connections to endpoints and to the registry, each on a connection of its own to the gateway.
 
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -11,10 +11,13 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::registry::GuestRegistry;
 use crate::host;
 
 /// Of one machine, at once.
 const STREAMS: usize = 128;
+/// Likewise, to the registry: clients take a handful each.
+const REGISTRY_STREAMS: usize = 64;
 /// For an endpoint to take a connection.
 const DIAL: Duration = Duration::from_secs(10);
 
@@ -24,12 +27,15 @@ pub(super) struct Streams {
     end: CancellationToken,
     tasks: TaskTracker,
     room: Arc<Semaphore>,
+    registry_room: Arc<Semaphore>,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StreamError {
     #[error("{STREAMS} streams are open already")]
     Full,
+    #[error("{REGISTRY_STREAMS} connections to the registry are open already")]
+    RegistryFull,
     #[error("the endpoint takes no connection within {DIAL:?}")]
     Silent,
     #[error("the endpoint takes no connection")]
@@ -40,7 +46,9 @@ pub(super) enum StreamError {
 
 impl Streams {
     pub(super) fn new(socket: PathBuf, end: CancellationToken, tasks: TaskTracker) -> Self {
-        Self { socket, end, tasks, room: Arc::new(Semaphore::new(STREAMS)) }
+        let (room, registry_room) = (Semaphore::new(STREAMS), Semaphore::new(REGISTRY_STREAMS));
+        let (room, registry_room) = (Arc::new(room), Arc::new(registry_room));
+        Self { socket, end, tasks, room, registry_room }
     }
 
     /// Connects both ends; what flows between them from then on is nobody's to look at.
@@ -54,6 +62,26 @@ impl Streams {
         let gateway = self.announce(id).await.map_err(StreamError::Gateway)?;
         let carried = carry(endpoint, gateway, permit);
         self.tasks.spawn(self.end.clone().run_until_cancelled_owned(carried));
+        Ok(())
+    }
+
+    /// The registry itself is the other end.
+    ///
+    /// # Cancel safety
+    /// Safe: a connection that is not served is closed.
+    pub(super) async fn open_registry(
+        &self,
+        id: u64,
+        registry: Arc<dyn GuestRegistry>,
+    ) -> Result<(), StreamError> {
+        let permit = Arc::clone(&self.registry_room).try_acquire_owned();
+        let permit = permit.map_err(|_| StreamError::RegistryFull)?;
+        let gateway = self.announce(id).await.map_err(StreamError::Gateway)?;
+        let served = async move {
+            registry.serve(gateway).await;
+            drop(permit);
+        };
+        self.tasks.spawn(self.end.clone().run_until_cancelled_owned(served));
         Ok(())
     }
 

@@ -22,7 +22,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Admit, Gateway, Services};
+use super::{Admit, Gateway, GuestRegistry, Services};
 use crate::{
     config::Resolvers,
     host::network::NetworkError,
@@ -52,6 +52,18 @@ impl Admit for Kernel {
     }
 }
 
+/// Says what it hears.
+#[derive(Debug)]
+struct Echo;
+
+#[async_trait]
+impl GuestRegistry for Echo {
+    async fn serve(&self, mut stream: UnixStream) {
+        let (mut reads, mut writes) = stream.split();
+        let _broken = tokio::io::copy(&mut reads, &mut writes).await;
+    }
+}
+
 struct Bench {
     directory: TempDir,
     listener: UnixListener,
@@ -73,6 +85,7 @@ async fn bench() -> Bench {
         upstreams: Arc::new(Upstreams::new(Resolvers::Named(vec![resolver.local_addr().unwrap()]))),
         endpoints: Endpoints::new([(mirror(443), endpoint.local_addr().unwrap())]),
         admit: Arc::clone(&kernel) as Arc<dyn Admit>,
+        registry: Some(Arc::new(Echo)),
     };
     let gateway = Gateway::serve(directory.path(), services);
     Bench { directory, listener, kernel, resolver, endpoint, gateway }
@@ -297,4 +310,59 @@ async fn a_link_where_the_socket_was_leads_nowhere() {
     std::os::unix::fs::symlink(&other, socket(directory.path())).unwrap();
     drop((peer, listener));
     assert!(timeout(Duration::from_millis(500), elsewhere.accept()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_connection_to_the_registry_is_a_stream_of_this_machines_own() {
+    let bench = bench().await;
+    let mut peer = Peer::greeted(&bench.listener).await;
+    peer.ask(&Ask::Registry { id: 7 }).await;
+    let (mut stream, opening) = Peer::opened(&bench.listener).await;
+    assert_eq!(opening, Opening::Stream { id: 7 });
+    stream.0.write_all(b"GET /v2/").await.unwrap();
+    stream.0.shutdown().await.unwrap();
+    let mut heard = String::new();
+    stream.0.read_to_string(&mut heard).await.unwrap();
+    assert_eq!(heard, "GET /v2/");
+}
+
+#[tokio::test]
+async fn a_machine_has_a_bounded_number_of_connections_to_the_registry() {
+    let bench = bench().await;
+    let mut peer = Peer::greeted(&bench.listener).await;
+    let mut open = Vec::new();
+    for id in 0..64 {
+        peer.ask(&Ask::Registry { id }).await;
+        open.push(Peer::opened(&bench.listener).await);
+    }
+    peer.ask(&Ask::Registry { id: 64 }).await;
+    let Tell::Failed { id: 64, reason } = peer.told().await else { panic!("it was opened") };
+    assert!(reason.contains("64 connections"), "{reason}");
+    // One that goes makes room, for endpoints there was some all along.
+    peer.ask(&Ask::Dial { id: 65, endpoint: mirror(443) }).await;
+    let (_, opening) = Peer::opened(&bench.listener).await;
+    assert_eq!(opening, Opening::Stream { id: 65 });
+    open.pop();
+    let began = std::time::Instant::now();
+    loop {
+        peer.ask(&Ask::Registry { id: 66 }).await;
+        let told = timeout(Duration::from_millis(100), peer.told()).await;
+        match told {
+            Ok(Tell::Failed { id: 66, .. }) => assert!(began.elapsed() < PATIENCE),
+            Ok(other) => panic!("{other:?}"),
+            Err(_) => break,
+        }
+    }
+    assert_eq!(Peer::opened(&bench.listener).await.1, Opening::Stream { id: 66 });
+}
+
+#[tokio::test]
+async fn the_end_of_a_machine_ends_its_connections_to_the_registry() {
+    let Bench { directory, listener, gateway, .. } = bench().await;
+    let mut peer = Peer::greeted(&listener).await;
+    peer.ask(&Ask::Registry { id: 1 }).await;
+    let (mut stream, _) = Peer::opened(&listener).await;
+    timeout(PATIENCE, gateway.end()).await.unwrap();
+    assert_eq!(stream.0.read(&mut [0; 8]).await.unwrap_or(0), 0);
+    drop(directory);
 }

@@ -13,6 +13,7 @@ use super::{
     DocumentError,
     egress::Egress,
     outcome::OutcomeDocument,
+    registry::Registry,
     time::{duration_nanos, nanos_of, time_of},
 };
 use crate::{
@@ -53,6 +54,9 @@ struct Document {
     /// Records of earlier versions do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     egress: Option<Egress>,
+    /// Likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    registry: Option<Registry>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -164,6 +168,7 @@ impl From<&Record> for Document {
             usage: Usage { vm_memory_peak_bytes, vm_cpu_time, disk_peak_bytes },
             idempotency_key: _,
             egress,
+            registry,
         } = job;
         let Recovery { started, guest_secret: _, number, exit, cancel, released: _ } = recovery;
         Self {
@@ -184,6 +189,7 @@ impl From<&Record> for Document {
             exit: exit.as_ref().map(|CommandEnd { outcome }| outcome.into()),
             cancel: cancel.map(Cancel::from),
             egress: egress.as_deref().map(Egress::from),
+            registry: registry.as_deref().map(Registry::from),
         }
     }
 }
@@ -208,6 +214,7 @@ impl Document {
             exit,
             cancel,
             egress,
+            registry,
         } = self;
         if version != VERSION {
             return Err(DocumentError::Version { theirs: version, ours: VERSION });
@@ -231,6 +238,7 @@ impl Document {
             usage: Usage { vm_memory_peak_bytes, vm_cpu_time, disk_peak_bytes },
             idempotency_key,
             egress: egress.map(Arc::<EgressRecord>::try_from).transpose()?,
+            registry: registry.map(Arc::from),
         };
         let exit = exit.map(|outcome| CommandEnd { outcome: outcome.into() });
         let cancel = cancel.map(CancelReason::from);

@@ -1,13 +1,10 @@
 //! What the guest might reach, and what it did.
 
-use super::Story;
+use super::{Story, plural};
 use crate::{
     display::size,
     record::{Egress, EgressRecord, Flow, Refusal},
 };
-
-/// More than a screen of them helps nobody; `--json` has them all.
-const MOST_LINES: usize = 40;
 
 pub(super) fn policy(story: &mut Story, egress: &Egress) {
     story.line("Egress", &egress.described());
@@ -23,8 +20,8 @@ pub(super) fn record(story: &mut Story, record: &EgressRecord) {
         limited_packets,
         incomplete,
     } = record;
-    list(story, "Reached", flows.iter().map(flow), flows.len(), *more_flows);
-    list(story, "Refused", refusals.iter().map(refusal), refusals.len(), *more_refusals);
+    story.list("Reached", flows.iter().map(flow), flows.len(), *more_flows);
+    story.list("Refused", refusals.iter().map(refusal), refusals.len(), *more_refusals);
     for (count, what) in [(forged_frames, "forged"), (limited_packets, "over a limit")] {
         if *count > 0 {
             story.line("Dropped", &format!("{} {what}", plural(*count, "packet")));
@@ -32,25 +29,6 @@ pub(super) fn record(story: &mut Story, record: &EgressRecord) {
     }
     if let Some(why) = incomplete {
         story.line("Not recorded", why);
-    }
-}
-
-fn list(
-    story: &mut Story,
-    name: &str,
-    lines: impl Iterator<Item = String>,
-    count: usize,
-    unlisted: u64,
-) {
-    for (index, line) in lines.take(MOST_LINES).enumerate() {
-        story.line(if index == 0 { name } else { "" }, &line);
-    }
-    let name = if count == 0 { name } else { "" };
-    if count > MOST_LINES {
-        story.line(name, &format!("and {} more, which --json lists", count - MOST_LINES));
-    }
-    if unlisted > 0 {
-        story.line(name, &format!("and {unlisted} more, which were counted and not listed"));
     }
 }
 
@@ -132,8 +110,4 @@ fn in_words(reason: &str) -> &str {
         "malformed" => "could not be read",
         newer => newer,
     }
-}
-
-fn plural(count: u64, thing: &str) -> String {
-    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }

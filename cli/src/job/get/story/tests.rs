@@ -102,6 +102,56 @@ fn job() -> v1::Job {
         idempotency_key: "mine".to_owned(),
         waits_for: "memory".to_owned(),
         egress: Some(egress()),
+        registry: Some(registry()),
+    }
+}
+
+fn registry() -> v1::RegistryRecord {
+    let manifest = v1::Material {
+        kind: "manifest".to_owned(),
+        registry: "docker.io".to_owned(),
+        repository: "library/debian".to_owned(),
+        tag: "12".to_owned(),
+        digest: "sha256:m".to_owned(),
+        media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+        bytes: 512,
+        origin: "stale".to_owned(),
+        times: 2,
+        first_at: Some(time(101)),
+        last_at: Some(time(102)),
+    };
+    let blob = v1::Material {
+        kind: "blob".to_owned(),
+        digest: "sha256:b".to_owned(),
+        bytes: 3 << 20,
+        tag: String::new(),
+        origin: "fetched".to_owned(),
+        ..manifest.clone()
+    };
+    let own = v1::Material {
+        registry: String::new(),
+        repository: "local/app".to_owned(),
+        tag: String::new(),
+        origin: "local".to_owned(),
+        ..manifest.clone()
+    };
+    let refusal = v1::RegistryRefusal {
+        registry: "registry.example".to_owned(),
+        repository: "team/app".to_owned(),
+        target: "1\n".to_owned(),
+        code: "DENIED".to_owned(),
+        reason: "the registry wants a credential".to_owned(),
+        upstream_status: 401,
+        times: 3,
+        first_at: Some(time(101)),
+        last_at: Some(time(102)),
+    };
+    v1::RegistryRecord {
+        materials: vec![manifest, blob, own],
+        refusals: vec![refusal],
+        more_materials: 2,
+        more_refusals: 0,
+        incomplete: "kilnd was killed".to_owned(),
     }
 }
 
@@ -189,6 +239,13 @@ Refused      query evil.test\\n A: no rule names it, 3 times
              and 9 more, which were counted and not listed
 Dropped      5 packets forged
 Not recorded the gateway was killed
+Images       docker.io/library/debian:12@sha256:m, stored here, and its registry was not asked or did \
+             not answer
+             local/app@sha256:m, of this host
+             and 2 more, which were counted and not listed
+Blobs        1, 3 MiB
+Not served   registry.example/team/app:1\\n: the registry wants a credential (DENIED, status 401), 3 times
+Not recorded kilnd was killed
 Log          4 KiB, 1 KiB of it dropped in the middle
 ";
     assert_eq!(of(&job().into(), now), expected);
@@ -312,6 +369,65 @@ fn json_keeps_its_shape() {
             "forged_frames": 5,
             "limited_packets": 0,
             "incomplete": "the gateway was killed",
+        },
+        "registry": {
+            "materials": [
+                {
+                    "kind": "manifest",
+                    "registry": "docker.io",
+                    "repository": "library/debian",
+                    "tag": "12",
+                    "digest": "sha256:m",
+                    "media_type": "application/vnd.oci.image.manifest.v1+json",
+                    "bytes": 512,
+                    "origin": "stale",
+                    "times": 2,
+                    "first_at": "1970-01-01T00:01:41.000000Z",
+                    "last_at": "1970-01-01T00:01:42.000000Z",
+                },
+                {
+                    "kind": "blob",
+                    "registry": "docker.io",
+                    "repository": "library/debian",
+                    "tag": null,
+                    "digest": "sha256:b",
+                    "media_type": "application/vnd.oci.image.manifest.v1+json",
+                    "bytes": 3_145_728,
+                    "origin": "fetched",
+                    "times": 2,
+                    "first_at": "1970-01-01T00:01:41.000000Z",
+                    "last_at": "1970-01-01T00:01:42.000000Z",
+                },
+                {
+                    "kind": "manifest",
+                    "registry": null,
+                    "repository": "local/app",
+                    "tag": null,
+                    "digest": "sha256:m",
+                    "media_type": "application/vnd.oci.image.manifest.v1+json",
+                    "bytes": 512,
+                    "origin": "local",
+                    "times": 2,
+                    "first_at": "1970-01-01T00:01:41.000000Z",
+                    "last_at": "1970-01-01T00:01:42.000000Z",
+                },
+            ],
+            "refusals": [
+                {
+                    "registry": "registry.example",
+                    "repository": "team/app",
+                    "target": "1\n",
+                    "code": "DENIED",
+                    "reason": "the registry wants a credential",
+                    "upstream_status": 401,
+                    "times": 3,
+                    "first_at": "1970-01-01T00:01:41.000000Z",
+                    "last_at": "1970-01-01T00:01:42.000000Z",
+                },
+            ],
+            "more_materials": 2,
+            "more_refusals": 0,
+            "incomplete": "kilnd was killed",
         },
     });
     assert_eq!(json, expected);

@@ -109,6 +109,7 @@ impl World {
             ],
             never: vec!["203.0.113.4/32".parse().expect("a block")],
             connections,
+            registry: true,
             record,
             record_bytes: 1 << 20,
         };

@@ -1,0 +1,11 @@
+//! Manifests, indexes and tars of images, read by the thousand: `seeded` mutates honest ones, `corpus`
+//! replays what the fuzz targets `manifest` and `archive` of `fuzz` start from and what they found.
+//! What has to hold is in `play`. `KILN_FULL=1` asks for the large counts.
+
+#![cfg(test)]
+
+mod corpus;
+mod honest;
+mod lenient;
+mod play;
+mod seeded;

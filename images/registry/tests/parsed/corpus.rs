@@ -1,0 +1,46 @@
+//! Replays what the fuzz targets start from and what they found.
+//!
+//! `KILN_BLESS=1` writes the cases by hand that seed them.
+
+use std::{env, fs, path::PathBuf};
+
+use crate::{
+    honest,
+    play::{self, End},
+};
+
+const MOST_BYTES: usize = 50 * 1024;
+
+fn check(target: &str, honest: &[Vec<u8>], play: fn(&[u8]) -> End) {
+    let directory: PathBuf =
+        [env!("CARGO_MANIFEST_DIR"), "fuzz", "corpus", target].iter().collect();
+    if env::var_os("KILN_BLESS").is_some() {
+        for (number, bytes) in honest.iter().enumerate() {
+            fs::write(directory.join(format!("honest-{number:02}")), bytes).expect("a case");
+        }
+    }
+    let (mut cases, mut bytes, mut understood) = (0, 0, 0);
+    for entry in fs::read_dir(directory).expect("a corpus") {
+        let input = fs::read(entry.expect("an entry").path()).expect("a case");
+        understood += usize::from(play(&input) == End::Understood);
+        cases += 1;
+        bytes += input.len();
+    }
+    assert!(cases >= honest.len() && understood >= 5, "{cases} cases, {understood} understood");
+    assert!(bytes <= MOST_BYTES, "{bytes} bytes: keep what is interesting");
+}
+
+#[test]
+fn the_corpus_of_ranges_holds() {
+    check("range", &honest::ranges(), play::range);
+}
+
+#[test]
+fn the_corpus_of_headers_holds() {
+    check("headers", &honest::headers(), play::headers);
+}
+
+#[test]
+fn the_corpus_of_references_holds() {
+    check("reference", &honest::references(), play::reference);
+}
