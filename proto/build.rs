@@ -6,9 +6,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("proto");
     println!("cargo:rerun-if-changed={}", include.display());
     let files = protox::compile(
-        ["kiln/v1/job.proto", "kiln/v1/image.proto", "kiln/agent/v1/agent.proto"],
+        [
+            "kiln/v1/job.proto",
+            "kiln/v1/image.proto",
+            "kiln/v1/build.proto",
+            "kiln/v1/artifact.proto",
+            "kiln/agent/v1/agent.proto",
+        ],
         [&include],
     )?;
-    tonic_prost_build::configure().bytes(".kiln").compile_fds(files)?;
+    tonic_prost_build::configure()
+        .bytes(".kiln")
+        // What is in them is shown to nobody: see `secret`.
+        .skip_debug(["kiln.v1.SecretValue", "kiln.agent.v1.BuildPart"])
+        .compile_fds(files)?;
     Ok(())
 }

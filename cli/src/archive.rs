@@ -16,5 +16,5 @@ pub(crate) use self::{
     limits::Limits,
     merge::{MergeError, merge},
     pack::{PackError, pack},
-    unpack::{UnpackError, unpack},
+    unpack::{Links, UnpackError, unpack},
 };

@@ -1,5 +1,6 @@
 //! The command line, as it is typed.
 
+mod build;
 mod cpus;
 mod doctor;
 mod duration;
@@ -21,6 +22,11 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
+    build::{
+        ArchiveFormat, Attest, BuildArguments, BuildSource, CacheFrom, CacheTo, Compression,
+        Export, ImageOptions, NamedFrom, NamedSource, Network, ProgressMode, Provenance, Sbom,
+        Secret, SecretFrom, Ssh, Ulimit,
+    },
     doctor::DoctorArguments,
     egress::Egress,
     environment::Variable,
@@ -51,6 +57,7 @@ Examples:
   kiln run --egress allow=crates.io,static.crates.io -- cargo fetch
                                            with the network that it names, and no other
   kiln run -d -- ./build.sh                in the background; prints the job's id
+  kiln build -t local/app .                a Dockerfile, as docker buildx builds it
   kiln shell 01jd                          a shell inside a running job
   kiln doctor --guest-image DIR            whether a job could run on this host
   kiln job ls                              what ran and what runs
@@ -93,6 +100,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(Box<RunArguments>),
+    Build(Box<BuildArguments>),
     Shell(ShellArguments),
     /// Look at jobs and steer them.
     #[command(subcommand)]

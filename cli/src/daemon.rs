@@ -1,5 +1,7 @@
 //! kilnd, as this command reaches it: the only module that speaks gRPC.
 
+mod artifact;
+mod build;
 mod connect;
 mod error;
 mod host;
@@ -14,7 +16,8 @@ use std::{
 };
 
 use kiln_proto::v1::{
-    self, host_service_client::HostServiceClient, image_service_client::ImageServiceClient,
+    self, artifact_service_client::ArtifactServiceClient, build_service_client::BuildServiceClient,
+    host_service_client::HostServiceClient, image_service_client::ImageServiceClient,
     job_service_client::JobServiceClient,
 };
 use tokio_stream::Stream;
@@ -34,6 +37,8 @@ pub(crate) struct Daemon {
     jobs: JobServiceClient<Channel>,
     hosts: HostServiceClient<Channel>,
     images: ImageServiceClient<Channel>,
+    builds: BuildServiceClient<Channel>,
+    artifacts: ArtifactServiceClient<Channel>,
     socket: PathBuf,
     /// How long one that went away is waited for.
     reconnect: Duration,
@@ -56,8 +61,14 @@ impl Daemon {
         let channel = connect::channel(socket).await?;
         let jobs = JobServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_LIMIT);
         let hosts = HostServiceClient::new(channel.clone());
-        let images = ImageServiceClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT);
-        Ok(Self { jobs, hosts, images, socket: socket.to_owned(), reconnect, quiet: false })
+        let images =
+            ImageServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_LIMIT);
+        let builds =
+            BuildServiceClient::new(channel.clone()).max_decoding_message_size(MESSAGE_LIMIT);
+        let artifacts =
+            ArtifactServiceClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT);
+        let socket = socket.to_owned();
+        Ok(Self { jobs, hosts, images, builds, artifacts, socket, reconnect, quiet: false })
     }
 
     /// Says nothing of a kilnd that went away and is waited for.
@@ -145,6 +156,14 @@ impl Daemon {
     ) -> Result<Streaming<v1::ExecInJobResponse>, DaemonError> {
         let answer = self.jobs.clone().exec_in_job(requests).await;
         answer.map(Response::into_inner).map_err(|status| self.error(&status))
+    }
+
+    pub(crate) async fn find_source(
+        &self,
+        request: v1::FindSourceRequest,
+    ) -> Result<v1::FindSourceResponse, DaemonError> {
+        let call = async || self.answer(self.jobs.clone().find_source(request.clone())).await;
+        self.persist(call).await
     }
 
     /// Without a limit: it lasts as long as the bytes do.

@@ -10,14 +10,18 @@
 mod place;
 mod sink;
 
+use std::pin::Pin;
+
 use bytes::Bytes;
 use kiln_proto::v1;
 use sha2::{Digest, Sha256};
+use tokio_stream::{Stream, StreamExt};
+use tonic::Status;
 
 use self::sink::SinkError;
 pub(crate) use self::{
     place::{Place, PlaceError},
-    sink::Sink,
+    sink::{Sink, write_whole},
 };
 use crate::{
     daemon::{Daemon, DaemonError},
@@ -52,6 +56,45 @@ pub(crate) async fn download(
     place: &Place,
     progress: &Progress,
 ) -> Result<(), DownloadError> {
+    bring(daemon, Kind::Output, job, output, place, progress).await
+}
+
+/// As [`download`], of something that a build has left behind.
+///
+/// # Cancel safety
+/// Safe: what has arrived is removed.
+pub(crate) async fn download_artifact(
+    daemon: &Daemon,
+    job: &str,
+    name: &str,
+    place: &Place,
+    progress: &Progress,
+) -> Result<(), DownloadError> {
+    let artifact = daemon
+        .artifact(job, name)
+        .await
+        .map_err(|source| DownloadError::Daemon { name: name.to_owned(), source })?;
+    let v1::Artifact { name, media_type: _, size_bytes, digest, image_digest: _, expired } =
+        artifact;
+    let output = Output { name, size_bytes, digest, expired };
+    bring(daemon, Kind::Artifact, job, &output, place, progress).await
+}
+
+/// Which service has it.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Output,
+    Artifact,
+}
+
+async fn bring(
+    daemon: &Daemon,
+    kind: Kind,
+    job: &str,
+    output: &Output,
+    place: &Place,
+    progress: &Progress,
+) -> Result<(), DownloadError> {
     let Output { name, size_bytes, digest: expected, expired } = output;
     let name = || name.clone();
     if *expired {
@@ -66,7 +109,7 @@ pub(crate) async fn download(
     let mut patience = daemon.patience();
     while arriving.offset < *size_bytes {
         let before = arriving.offset;
-        match arriving.read(daemon, job, output, progress).await {
+        match arriving.read(daemon, kind, job, output, progress).await {
             Err(DownloadError::Daemon { name, source }) => {
                 if arriving.offset > before {
                     patience.restore();
@@ -87,6 +130,33 @@ pub(crate) async fn download(
     sink.finish().await.map_err(|source| DownloadError::Sink { name: name(), source })
 }
 
+type Bytestream = Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>;
+
+impl Kind {
+    async fn open(
+        self,
+        daemon: &Daemon,
+        job: &str,
+        name: &str,
+        offset: u64,
+    ) -> Result<Bytestream, DaemonError> {
+        let (id, name) = (job.to_owned(), name.to_owned());
+        match self {
+            Self::Output => {
+                let request = v1::ReadOutputRequest { id, name, offset };
+                let answers = daemon.read_output(request).await?;
+                Ok(Box::pin(answers.map(|answer| answer.map(|answer| answer.data))))
+            }
+            Self::Artifact => {
+                let length = 0;
+                let request = v1::DownloadArtifactRequest { job_id: id, name, offset, length };
+                let answers = daemon.download_artifact(request).await?;
+                Ok(Box::pin(answers.map(|answer| answer.map(|answer| answer.data))))
+            }
+        }
+    }
+}
+
 struct Arriving {
     sink: Sink,
     hash: Sha256,
@@ -98,23 +168,19 @@ impl Arriving {
     async fn read(
         &mut self,
         daemon: &Daemon,
+        kind: Kind,
         job: &str,
         output: &Output,
         progress: &Progress,
     ) -> Result<(), DownloadError> {
         let wrong = |source| DownloadError::Daemon { name: output.name.clone(), source };
-        let request = v1::ReadOutputRequest {
-            id: job.to_owned(),
-            name: output.name.clone(),
-            offset: self.offset,
-        };
-        let mut answers = daemon.read_output(request).await.map_err(wrong)?;
+        let mut answers = kind.open(daemon, job, &output.name, self.offset).await.map_err(wrong)?;
         loop {
-            match answers.message().await {
-                Ok(Some(v1::ReadOutputResponse { data })) => self.take(data, output).await?,
-                Ok(None) if self.offset == output.size_bytes => return Ok(()),
-                Ok(None) => return Err(wrong(daemon.cut_short("the output"))),
-                Err(status) => return Err(wrong(daemon.error(&status))),
+            match answers.next().await {
+                Some(Ok(data)) => self.take(data, output).await?,
+                None if self.offset == output.size_bytes => return Ok(()),
+                None => return Err(wrong(daemon.cut_short("the output"))),
+                Some(Err(status)) => return Err(wrong(daemon.error(&status))),
             }
             let (arrived, of) = (size(self.offset), size(output.size_bytes));
             progress.say(format!("bringing {} here: {arrived} of {of}", output.name));

@@ -2,6 +2,8 @@
 
 use crate::record::{FailureClass, Job, State};
 
+/// Of `kiln build`, when the build is to blame.
+pub(crate) const BUILD_FAILED: u8 = 1;
 pub(crate) const TIMEOUT: u8 = 124;
 /// Kiln's own failure, bad usage among it.
 pub(crate) const KILN: u8 = 125;
@@ -14,6 +16,7 @@ pub(crate) const BROKEN_PIPE: u8 = 141;
 pub(crate) fn of(job: &Job) -> Option<u8> {
     match job.state {
         State::Queued | State::Running | State::Unknown => None,
+        State::Completed if job.spec.build.is_some() => Some(0),
         State::Completed => Some(job.exit.as_ref().map_or(0, |exit| shown(exit.code))),
         State::Timeout => Some(TIMEOUT),
         State::Cancelled => Some(CANCELLED),
@@ -24,6 +27,14 @@ pub(crate) fn of(job: &Job) -> Option<u8> {
 fn of_failure(job: &Job) -> u8 {
     match job.failure.as_ref().map(|failure| failure.class) {
         Some(FailureClass::Oom) => OUT_OF_MEMORY,
+        // Whatever failed in it, as buildx has it.
+        Some(
+            FailureClass::User
+            | FailureClass::DiskFull
+            | FailureClass::EgressDenied
+            | FailureClass::Registry
+            | FailureClass::Source,
+        ) if job.spec.build.is_some() => BUILD_FAILED,
         Some(
             FailureClass::User
             | FailureClass::DiskFull
@@ -52,7 +63,7 @@ pub(crate) fn shown(code: i32) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Exit, Failure};
+    use crate::record::{BuildOptions, Exit, Failure, Spec};
 
     fn check(state: State, class: Option<FailureClass>, exit: Option<i32>, expected: Option<u8>) {
         let job = Job {
@@ -104,6 +115,30 @@ mod tests {
         check(State::Failed, Some(FailureClass::Source), Some(1), Some(125));
         check(State::Failed, Some(FailureClass::Infrastructure), Some(3), Some(125));
         check(State::Failed, Some(FailureClass::Unknown), Some(3), Some(125));
+    }
+
+    #[test]
+    fn a_build_that_failed_exits_with_1() {
+        let check = |class, exit: Option<i32>, expected| {
+            let job = Job {
+                state: State::Failed,
+                failure: Some(Failure { class, ..Failure::default() }),
+                exit: exit.map(|code| Exit { code, signal: None }),
+                spec: Spec { build: Some(BuildOptions::default()), ..Spec::default() },
+                ..Job::default()
+            };
+            assert_eq!(of(&job), Some(expected), "{class:?} {exit:?}");
+        };
+        check(FailureClass::User, Some(1), 1);
+        check(FailureClass::User, None, 1);
+        check(FailureClass::User, Some(17), 1);
+        // Of a push: the engine itself went well.
+        check(FailureClass::Registry, Some(0), 1);
+        check(FailureClass::EgressDenied, Some(1), 1);
+        check(FailureClass::DiskFull, Some(1), 1);
+        check(FailureClass::Oom, Some(137), 137);
+        check(FailureClass::Infrastructure, Some(1), 125);
+        check(FailureClass::Policy, None, 125);
     }
 
     #[test]

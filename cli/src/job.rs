@@ -1,5 +1,6 @@
 //! `kiln job …`.
 
+mod artifacts;
 mod cancel;
 mod download;
 mod get;

@@ -2,6 +2,7 @@
 
 mod archive;
 mod args;
+mod build;
 mod daemon;
 mod digest;
 mod display;
@@ -65,7 +66,10 @@ fn main() -> ExitCode {
 
 async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     match cli.command {
-        Command::Run(arguments) => run::run(&cli.socket, cli.reconnect, *arguments).await,
+        Command::Run(arguments) => Box::pin(run::run(&cli.socket, cli.reconnect, *arguments)).await,
+        Command::Build(arguments) => {
+            Box::pin(build::run(&cli.socket, cli.reconnect, *arguments)).await
+        }
         Command::Shell(arguments) => {
             shell::run(&Daemon::connect(&cli.socket, cli.reconnect).await?, arguments).await
         }

@@ -69,7 +69,8 @@ impl Progress {
     }
 }
 
-fn doing(job: &Job) -> Option<&'static str> {
+/// What happens around the work, in words.
+pub(crate) fn doing(job: &Job) -> Option<&'static str> {
     match (job.state, job.phase) {
         (State::Queued, _) => Some("waiting in the queue"),
         (State::Running, Some(Phase::Downloading)) => Some("bringing sources in"),
@@ -80,7 +81,14 @@ fn doing(job: &Job) -> Option<&'static str> {
                 Some("boot") => "booting",
                 Some("hello") => "greeting the agent",
                 Some("attach") => "attaching",
+                Some("engine") => "starting the engine",
                 _ => "preparing",
+            })
+        }
+        (State::Running, Some(Phase::Packaging)) => {
+            Some(match job.phases.last().map(|phase| phase.name.as_str()) {
+                Some("publish") => "publishing",
+                _ => "packing outputs",
             })
         }
         _ => None,

@@ -29,12 +29,15 @@ fn of_failure(job: &Job, failure: &Failure) -> Option<String> {
     let message = printable(&failure.message);
     match failure.class {
         FailureClass::User if failure.details.contains_key("reason") => Some(message.into_owned()),
+        // The engine's exit code says nothing to anybody.
+        FailureClass::User if job.spec.build.is_some() => Some(message.into_owned()),
         FailureClass::User => match &job.exit {
             Some(exit) => exit.signal.map(ended_by),
             None => Some(message.into_owned()),
         },
         FailureClass::Oom => Some(format!(
-            "out of memory: the command was killed at its limit of {} (raise --memory)",
+            "out of memory: the {} was killed at its limit of {} (raise --memory)",
+            if job.spec.build.is_some() { "build" } else { "command" },
             size(number(failure, "limit_bytes").unwrap_or(job.spec.memory_bytes)),
         )),
         FailureClass::DiskFull => Some(format!(

@@ -1,6 +1,7 @@
 //! A job as this command knows it, and as `--json` prints it. `docs/cli.md` promises these shapes:
 //! a field may be added, none changes its name or meaning.
 
+mod build;
 mod egress;
 mod host;
 mod image;
@@ -12,6 +13,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub(crate) use self::{
+    build::{
+        Build, BuildEvent, BuildFault, BuildOptions, BuildRecord, BuildResult, BuildWarning,
+        BuiltImage, BuiltPlatform, Content, Step, StepLog, StepProgress,
+    },
     egress::{Egress, EgressMode, EgressRecord, Flow, Refusal},
     host::{Budget, GuestLink, Host, HostNetwork},
     image::{Image, ImageDetails, ImagePart, Pruned, Pulled, Pushed},
@@ -129,6 +134,8 @@ pub(crate) struct Spec {
     pub(crate) attach: bool,
     /// `None` for work that this command does not know.
     pub(crate) exec: Option<Exec>,
+    /// `None` for other work.
+    pub(crate) build: Option<BuildOptions>,
     pub(crate) inputs: Vec<InputDisk>,
     pub(crate) outputs: Vec<OutputDisk>,
     pub(crate) egress: Egress,

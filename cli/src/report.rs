@@ -15,12 +15,23 @@ const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// When stderr is gone too, the exit code has to do.
 pub(crate) fn error(message: &str) {
+    // A raw terminal does not go back to the left by itself.
+    let end = if terminal::is_raw() { "\r\n" } else { "\n" };
+    say(&format!("kiln: {message}{end}"));
+}
+
+/// Lines of somebody else's, as they are.
+pub(crate) fn text(lines: &str) {
+    if !lines.is_empty() {
+        say(lines);
+    }
+}
+
+fn say(text: &str) {
     let mut stderr = io::stderr();
     // A pipe with any room has room for a page, which is more than a message needs.
     let has_room = poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], Some(&PATIENCE));
     if matches!(has_room, Ok(1..) | Err(Errno::INTR)) {
-        // A raw terminal does not go back to the left by itself.
-        let end = if terminal::is_raw() { "\r\n" } else { "\n" };
-        let _ = stderr.write_all(format!("kiln: {message}{end}").as_bytes());
+        let _ = stderr.write_all(text.as_bytes());
     }
 }

@@ -28,7 +28,13 @@ use std::{path::Path, time::Duration};
 use anyhow::Context;
 use kiln_proto::v1;
 
-use self::{disks::Disks, egress::Egress};
+use self::disks::Disks;
+pub(crate) use self::{
+    cancel::cancel,
+    egress::Egress,
+    ending::{Ended, Ending},
+    request::fresh_key,
+};
 use crate::{
     args::RunArguments,
     daemon::{Daemon, DaemonError},
@@ -42,7 +48,8 @@ pub(crate) async fn run(
     reconnect: Duration,
     arguments: RunArguments,
 ) -> anyhow::Result<u8> {
-    let egress = Egress::of(&arguments)?;
+    let lockfile = arguments.egress_lock.as_deref();
+    let egress = Egress::of(arguments.egress.as_ref(), lockfile, arguments.detach)?;
     let request = request::from_arguments(&arguments, &egress)?;
     let disks = Disks::of(&arguments)?;
     let daemon = Daemon::connect(socket, reconnect).await?.quietly(arguments.quiet);

@@ -6,9 +6,11 @@
 //! ```
 
 mod content;
+mod known;
 mod upload;
 
 pub(crate) use self::{
     content::{Content, ContentError},
+    known::{SendError, send},
     upload::{UploadError, upload},
 };

@@ -19,8 +19,11 @@ use std::io;
 
 use tokio_vsock::VsockListener;
 
-pub(crate) use self::modules::Modules;
-use self::{loopback::bring_up, mounts::MountError, root::RootError};
+use self::{loopback::bring_up, root::RootError};
+pub(crate) use self::{
+    modules::{ModuleError, Modules, load_on_demand},
+    mounts::{MountError, NO_PROGRAMS, attach},
+};
 use crate::{
     cgroup::Hierarchy,
     disk_watch::Look,
@@ -44,7 +47,7 @@ pub(crate) enum BootError {
     #[error(transparent)]
     Mount(#[from] MountError),
     #[error(transparent)]
-    Module(#[from] modules::ModuleError),
+    Module(#[from] ModuleError),
     #[error("vsock cannot be listened on (are its modules in /modules/order?)")]
     Listen(#[source] io::Error),
     #[error(transparent)]

@@ -4,13 +4,19 @@
 //! /              kernel threads
 //! ├── agent      PID 1: first at the CPU, its memory not reclaimed
 //! ├── exec-1     one command with all that it started
-//! └── exec-2     …
+//! ├── exec-2     …
+//! └── engine     what builds take together
+//!     ├── daemon     the engine's daemon
+//!     ├── store      its containerd
+//!     ├── client-1   one build
+//!     └── steps      a group for each step that runs, made by the engine
 //! ```
 //!
 //! A command may hog its group's processors, memory and pids; PID 1 sits beside it with a hundred
 //! times its weight, and the kernel never picks PID 1 when memory is short.
 
 mod directory;
+mod engine;
 mod figures;
 mod hierarchy;
 
@@ -42,11 +48,7 @@ impl Group for CommandGroup {
     }
 
     fn is_empty(&self) -> io::Result<bool> {
-        let events = self.directory.read("cgroup.events")?;
-        match figures::field(&events, "populated") {
-            Some(populated) => Ok(populated == 0),
-            None => Err(io::ErrorKind::InvalidData.into()),
-        }
+        figures::is_empty(&self.directory)
     }
 
     fn count(&self) -> io::Result<u32> {
@@ -54,13 +56,7 @@ impl Group for CommandGroup {
     }
 
     fn memory(&self) -> Memory {
-        // A group that answers nothing any more is no reason to keep the command's result back.
-        let events = self.directory.read("memory.events").unwrap_or_default();
-        let peak = self.directory.read("memory.peak").unwrap_or_default();
-        Memory {
-            peak_bytes: peak.trim().parse().unwrap_or(0),
-            kills: figures::field(&events, "oom_kill").unwrap_or(0),
-        }
+        figures::memory(&self.directory)
     }
 
     fn remove(&self) -> io::Result<()> {

@@ -24,6 +24,7 @@
 
 mod answers;
 mod born;
+mod daemon;
 mod end;
 mod input;
 mod output;
@@ -33,7 +34,9 @@ mod refusal;
 mod register;
 mod run;
 mod running;
+mod start;
 mod stream;
+mod work;
 
 use std::{
     io,
@@ -42,13 +45,20 @@ use std::{
 };
 
 use kiln_proto::agent::v1::{EnvironmentVariable, ExecRefused, ExecRequest, ExecStart};
+use tokio::sync::oneshot;
 use tokio_stream::Stream;
 use tonic::Status;
 
-pub(crate) use self::answers::{Answer, Answers};
+pub(crate) use self::{
+    answers::{Answer, Answers},
+    daemon::{Daemon, Words},
+    output::Output,
+    refusal::Refusal,
+    start::Start,
+    work::{Prepared, Work},
+};
 use self::{
     born::Born,
-    refusal::Refusal,
     register::{Entered, Register},
     run::{End, Run},
     running::Running,
@@ -83,7 +93,7 @@ impl Engine {
     /// through `answers`.
     pub(crate) async fn attend(
         &self,
-        start: ExecStart,
+        start: Start,
         requests: impl Stream<Item = Result<ExecRequest, Status>>,
         answers: Answers,
     ) {
@@ -107,7 +117,7 @@ impl Engine {
         }
     }
 
-    async fn run(self, start: ExecStart, run: Arc<Run>) {
+    async fn run(self, start: Start, run: Arc<Run>) {
         let watching = self.disk_watch.watch();
         match self.start(start).await {
             Ok(running) => running.run(&run, watching).await,
@@ -115,22 +125,61 @@ impl Engine {
         }
     }
 
-    async fn start(self, mut start: ExecStart) -> Result<Running, Refusal> {
+    async fn start(self, start: Start) -> Result<Running, Refusal> {
+        match start {
+            Start::Command(start) => {
+                let (command, groups) = (self.command(start)?, Arc::clone(&self.groups));
+                self.bear(command, groups, None).await
+            }
+            Start::Build(asked, builds) => {
+                let Prepared { command, groups, work, stop } = builds.prepare(*asked).await?;
+                self.bear(command, groups, Some((work, stop))).await
+            }
+        }
+    }
+
+    fn command(&self, mut start: ExecStart) -> Result<Command, Refusal> {
         if let Some(value) = self.registry.get()
             && !start.env.iter().any(|variable| variable.name == registry::VARIABLE)
         {
             let (name, value) = (registry::VARIABLE.to_owned(), value.clone());
             start.env.push(EnvironmentVariable { name, value });
         }
-        let command = Arc::new(Command::try_from(start)?);
-        let asked = Arc::clone(&command);
+        Ok(Command::try_from(start)?)
+    }
+
+    async fn bear(
+        self,
+        command: Command,
+        groups: Arc<dyn Groups>,
+        work: Option<(Box<dyn Work>, oneshot::Receiver<()>)>,
+    ) -> Result<Running, Refusal> {
+        let timeout = command.timeout;
+        let born = self.give_birth(command, groups).await?;
+        Running::new(born, timeout, work).map_err(agent("watch the command's pipes"))
+    }
+
+    async fn give_birth(&self, command: Command, groups: Arc<dyn Groups>) -> Result<Born, Refusal> {
+        let reaper = Arc::clone(&self.reaper);
         // Always awaited, even when the host is gone: what is born has to be buried.
-        let born = offload("exec", move || {
-            Born::give_birth(&asked, Path::new("/etc"), &self.reaper, &*self.groups)
-        })
-        .await
-        .map_err(agent("start a thread"))??;
-        Running::new(born, &command).map_err(agent("watch the command's pipes"))
+        offload("exec", move || Born::give_birth(&command, Path::new("/etc"), &reaper, &*groups))
+            .await
+            .map_err(agent("start a thread"))?
+    }
+
+    /// Starts a program that is no command of the host's, and runs on until it is dropped.
+    pub(crate) async fn start_daemon(
+        &self,
+        command: Command,
+        groups: Arc<dyn Groups>,
+    ) -> Result<(Daemon, Words), Refusal> {
+        let born = self.give_birth(command, groups).await?;
+        Daemon::new(born).await
+    }
+
+    /// The groups that commands get.
+    pub(crate) fn groups(&self) -> &dyn Groups {
+        &*self.groups
     }
 }
 

@@ -1,6 +1,6 @@
 //! The processes of one command, taken together.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use crate::{
     command::Limits,
@@ -12,6 +12,23 @@ use crate::{
 pub(crate) trait Groups: Send + Sync {
     /// A new and empty group with these limits.
     fn create(&self, limits: &Limits) -> io::Result<Box<dyn Group>>;
+
+    /// Those of a build engine, which there is once.
+    fn create_for_engine(&self, limits: &Limits) -> io::Result<Arc<dyn EngineGroups>>;
+}
+
+/// The groups of a build engine: its daemon, its clients and its steps, within the same limits.
+pub(crate) trait EngineGroups: Send + Sync {
+    fn daemon(&self) -> io::Result<Box<dyn Group>>;
+
+    /// Of the daemon's containerd.
+    fn store(&self) -> io::Result<Box<dyn Group>>;
+
+    /// Killing it kills every step too.
+    fn client(&self) -> io::Result<Box<dyn Group>>;
+
+    /// Where the engine is to put its steps, as it names it.
+    fn steps(&self) -> Option<&'static str>;
 }
 
 /// The narrow seam between a command and the kernel's control groups.

@@ -6,6 +6,7 @@ use tokio::runtime;
 
 use crate::{
     boot::{self, Booted},
+    build::Layout,
     disk_watch::DiskWatch,
     disks::BlockDevices,
     exec::Engine,
@@ -58,6 +59,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         milestones,
         power.clone(),
         Greeting::Taken,
+        Some(Layout::default()),
     ));
     let greeted = Arc::clone(&service.greeted);
     drop(in_runtime);

@@ -3,10 +3,12 @@
 //! [`serve_on`] is the same agent without a guest, for tests of its clients.
 
 mod boot;
+mod build;
 mod cgroup;
 mod command;
 mod disk_watch;
 mod disks;
+mod emulation;
 mod exec;
 mod group;
 mod init;
@@ -28,6 +30,7 @@ mod transport;
 mod user;
 
 pub use self::{
+    build::{End, StandInEngine, Translator},
     disks::{Disks, NoDisk},
     init::init,
     stand_in::{Settings, serve_on},

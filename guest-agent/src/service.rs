@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use kiln_proto::agent::v1::{
     ExecRequest, HelloRequest, HelloResponse, OnlineRequest, OnlineResponse, PackRequest,
-    ShutdownRequest, ShutdownResponse, UnpackRequest, agent_server::Agent,
+    ShutdownRequest, ShutdownResponse, SshFrame, StartEngineRequest, StartEngineResponse,
+    UnpackRequest, agent_server::Agent,
 };
 use tokio::sync::{Notify, OnceCell};
 use tonic::{Request, Response, Status, Streaming, async_trait};
@@ -17,7 +18,12 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 pub(crate) use self::hello::Greeting;
 use self::hello::{OnceNetwork, Trust};
 use crate::{
-    disks::Disks, exec::Engine, milestones::Milestones, power::Power, transfer::Transfers,
+    build::{Builds, Layout, SshStream},
+    disks::Disks,
+    exec::Engine,
+    milestones::Milestones,
+    power::Power,
+    transfer::Transfers,
 };
 
 /// What a connection has come to; each has its own.
@@ -34,7 +40,8 @@ pub(crate) struct Service {
     pub(crate) power: Power,
     /// Told when the first host was answered: what can wait until then has waited for this.
     pub(crate) greeted: Arc<Notify>,
-    transfers: Transfers,
+    builds: Arc<Builds>,
+    transfers: Arc<Transfers>,
     greeting: Greeting,
     trust: Trust,
     network: OnceNetwork,
@@ -47,10 +54,13 @@ impl Service {
         milestones: Milestones,
         power: Power,
         greeting: Greeting,
+        layout: Option<Layout>,
     ) -> Self {
         let (greeted, trust, network) = Default::default();
-        let transfers = Transfers::new(disks);
-        Self { engine, milestones, power, greeted, transfers, greeting, trust, network }
+        let transfers = Arc::new(Transfers::new(Arc::clone(&disks)));
+        let builds = Builds::new(layout, disks, Arc::clone(&transfers), engine.clone());
+        let builds = Arc::new(builds);
+        Self { engine, milestones, power, greeted, builds, transfers, greeting, trust, network }
     }
 }
 
@@ -101,6 +111,24 @@ impl Agent for Service {
     ) -> Result<Response<Self::PackStream>, Status> {
         greeted(&request)?;
         Ok(Response::new(self.transfer(request.into_inner())?))
+    }
+
+    async fn start_engine(
+        &self,
+        request: Request<StartEngineRequest>,
+    ) -> Result<Response<StartEngineResponse>, Status> {
+        greeted(&request)?;
+        self.builds.start_engine(request.into_inner()).await.map(Response::new)
+    }
+
+    type RelaySshStream = SshStream;
+
+    async fn relay_ssh(
+        &self,
+        request: Request<Streaming<SshFrame>>,
+    ) -> Result<Response<Self::RelaySshStream>, Status> {
+        greeted(&request)?;
+        Ok(Response::new(self.builds.relay_ssh(request.into_inner())))
     }
 
     async fn online(

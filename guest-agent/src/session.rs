@@ -4,14 +4,14 @@
 
 use std::{
     fs, io,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
 use crate::{
     command::Limits,
-    group::{Group, Groups, Memory},
+    group::{EngineGroups, Group, Groups, Memory},
     process::{Cloned, Plan, clone_process},
 };
 
@@ -53,6 +53,32 @@ impl Groups for Sessions {
             haunted: self.haunted,
             leader: Mutex::default(),
         }))
+    }
+
+    fn create_for_engine(&self, _: &Limits) -> io::Result<Arc<dyn EngineGroups>> {
+        Ok(Arc::new(Self {
+            #[cfg(test)]
+            haunted: self.haunted,
+        }))
+    }
+}
+
+/// Steps of builds are in no session that is known.
+impl EngineGroups for Sessions {
+    fn daemon(&self) -> io::Result<Box<dyn Group>> {
+        self.create(&Limits::default())
+    }
+
+    fn store(&self) -> io::Result<Box<dyn Group>> {
+        self.create(&Limits::default())
+    }
+
+    fn client(&self) -> io::Result<Box<dyn Group>> {
+        self.create(&Limits::default())
+    }
+
+    fn steps(&self) -> Option<&'static str> {
+        None
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_stream::{Stream, StreamExt};
 
 use crate::{
+    build::{Layout, StandInEngine},
     cgroup::Hierarchy,
     disk_watch::DiskWatch,
     disks::Disks,
@@ -41,6 +42,8 @@ pub struct Settings {
     /// for which the directory has controllers. Without one a command is its session, found in
     /// `/proc`, and has no limits at all.
     pub cgroup: Option<PathBuf>,
+    /// Without one there are no builds.
+    pub engine: Option<StandInEngine>,
     /// What a shutdown does when everything has been killed.
     pub power_off: Box<dyn FnOnce() + Send>,
 }
@@ -60,7 +63,7 @@ impl fmt::Debug for Settings {
 /// let listener = tokio::net::UnixListener::bind("agent.sock")?;
 /// let connections = tokio_stream::wrappers::UnixListenerStream::new(listener);
 /// let power_off = Box::new(|| std::process::exit(0));
-/// let settings = kiln_agent::Settings { disks, cgroup: None, power_off };
+/// let settings = kiln_agent::Settings { disks, cgroup: None, engine: None, power_off };
 /// kiln_agent::serve_on(connections, settings).await
 /// # }
 /// ```
@@ -71,7 +74,8 @@ pub async fn serve_on<S>(
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let Settings { disks, cgroup, power_off } = settings;
+    let Settings { disks, cgroup, engine, power_off } = settings;
+    let layout = engine.map(Layout::from);
     let reaper = Arc::new(Reaper::of_own_children());
     let groups: Arc<dyn Groups> = match cgroup {
         Some(path) => Arc::new(Hierarchy::below(&path)?),
@@ -82,7 +86,7 @@ where
     let power = Power::default();
     let mut milestones = Milestones::default();
     milestones.reach("ready");
-    let service = Service::new(engine, disks, milestones, power.clone(), Greeting::Checked);
+    let service = Service::new(engine, disks, milestones, power.clone(), Greeting::Checked, layout);
     let service = Arc::new(service);
     let mut server = Server::new(Arc::clone(&service));
     let serve = async {

@@ -66,6 +66,7 @@ impl StandIn {
         let settings = Settings {
             disks: Arc::new(Files(disks.into())),
             cgroup,
+            engine: None,
             power_off: Box::new(move || switch.store(true, Ordering::SeqCst)),
         };
         let serving = tokio::spawn(serve_on(UnixListenerStream::new(listener), settings));

@@ -12,7 +12,7 @@ use crate::{
     archive::Archive,
     digest::Digest,
     ext4::{self, Ext4Error},
-    golden_root::{self, GoldenRootError},
+    golden_root::{self, GoldenRootError, KernelModules},
     kernel::{Kernel, KernelError, Module},
     ledger::Ledger,
     manifest::{FileEntry, KernelEntry, Package},
@@ -57,8 +57,10 @@ impl Base {
         directory: &Path,
     ) -> Result<(Self, Ledger), BaseError> {
         tracing::info!(package = packages.kernel.name, "unpacking the kernel");
+        let wanted = [recipe::MODULES, recipe::MODULES_ON_DEMAND].concat();
         let Kernel { release, file, content, modules } =
-            Kernel::fetch(archive, &packages.kernel, recipe::MODULES, scratch)?;
+            Kernel::fetch(archive, &packages.kernel, &wanted, scratch)?;
+        let (on_demand, modules): (Vec<_>, Vec<_>) = modules.into_iter().partition(is_on_demand);
         let FileEntry { file, sha256, size } = write(directory, file, &content)?;
         let kernel = KernelEntry { file, sha256, size, release };
         let modules_directory = directory.join(MODULES);
@@ -73,7 +75,8 @@ impl Base {
             "installing the packages of the golden root"
         );
         let tar = scratch.join("root.tar");
-        let ledger = golden_root::make(archive, &packages.root, scratch, &tar)?;
+        let on_demand = KernelModules { release: &kernel.release, modules: &on_demand };
+        let ledger = golden_root::make(archive, &packages.root, &on_demand, scratch, &tar)?;
         tracing::info!(entries = ledger.len(), "making the golden root's file system");
         let root = directory.join(ROOT);
         ext4::make(&tar, packages.digest(), scratch, &root)?;
@@ -110,6 +113,11 @@ impl Base {
         };
         self.modules.iter().map(read).collect()
     }
+}
+
+fn is_on_demand(module: &Module) -> bool {
+    let name = module.file.strip_suffix(".ko");
+    name.is_some_and(|name| recipe::MODULES_ON_DEMAND.contains(&name))
 }
 
 fn write(directory: &Path, file: &str, content: &[u8]) -> Result<FileEntry, BaseError> {

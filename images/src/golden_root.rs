@@ -5,6 +5,7 @@
 //! through [`rewrite`] into mke2fs, so nothing but mmdebstrap itself wants privileges.
 
 mod mmdebstrap;
+mod modules;
 mod privileges;
 mod pruning;
 mod rewrite;
@@ -15,6 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub(crate) use self::modules::KernelModules;
 use crate::{archive::Archive, ledger::Ledger, manifest::Package, program::ProgramError};
 
 /// Why there is no golden root.
@@ -33,10 +35,12 @@ pub enum GoldenRootError {
     HardLink { link: String, target: String },
 }
 
-/// Installs exactly these packages into a tree and writes it to `tar`; works in `scratch`.
+/// Installs exactly these packages into a tree and writes it to `tar`, with these modules in it;
+/// works in `scratch`.
 pub(crate) fn make(
     archive: &Archive,
     packages: &[Package],
+    modules: &KernelModules<'_>,
     scratch: &Path,
     tar: &Path,
 ) -> Result<Ledger, GoldenRootError> {
@@ -45,7 +49,7 @@ pub(crate) fn make(
     let file = File::create_new(&whole).map_err(io)?;
     let program = mmdebstrap::program(archive, packages, scratch)?;
     program.output_into(file).map_err(GoldenRootError::Mmdebstrap)?;
-    let ledger = rewrite::rewrite(&whole, tar)?;
+    let ledger = rewrite::rewrite(&whole, modules, tar)?;
     fs::remove_file(&whole).map_err(io)?;
     Ok(ledger)
 }

@@ -14,6 +14,10 @@ impl Ledger {
         self.0.insert(path, digest);
     }
 
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.0.contains_key(path)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

@@ -21,6 +21,8 @@ pub(crate) const PACKAGES: &[&str] = &[
     // Essential has no mount(8).
     "mount",
     "nftables",
+    // Of its emulators one goes into the root: that of the architecture that this one is not.
+    "qemu-user",
     "runc",
     "socat",
     "xz-utils",
@@ -39,17 +41,24 @@ pub(crate) const MODULES: &[&str] = &[
     "evdev",
 ];
 
+/// Modules for what few jobs ask for: in the golden root, and in no guest's memory until then. None
+/// may need a module that is not loaded at boot.
+pub(crate) const MODULES_ON_DEMAND: &[&str] = &["binfmt_misc"];
+
 /// Nothing in the image is younger: 9 August 2025, the day trixie was released.
 pub(crate) const EPOCH: u64 = 1_754_697_600;
 
 /// A change to any of these files may change the image.
 const SOURCES: &[&str] = &[
     include_str!("recipe.rs"),
+    include_str!("architecture.rs"),
     include_str!("archive.rs"),
+    include_str!("base.rs"),
     include_str!("deb.rs"),
     include_str!("ext4.rs"),
     include_str!("golden_root.rs"),
     include_str!("golden_root/mmdebstrap.rs"),
+    include_str!("golden_root/modules.rs"),
     include_str!("golden_root/pruning.rs"),
     include_str!("golden_root/rewrite.rs"),
     include_str!("kernel.rs"),

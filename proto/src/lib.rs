@@ -1,5 +1,7 @@
 //! The wire types of Kiln. Only this crate knows prost; everyone else converts at the edge.
 
+mod secret;
+
 /// The public API of `kilnd`.
 pub mod v1 {
     #![expect(
@@ -15,6 +17,8 @@ pub mod v1 {
 
 /// What the host and the agent in a guest say to each other.
 pub mod agent {
+    pub mod event;
+
     /// Protocol version 1 of the agent.
     pub mod v1 {
         #![expect(
@@ -41,6 +45,24 @@ pub mod agent {
     /// is always listened to: what it says beside stdin never waits behind a command that does not
     /// read.
     pub const STDIN_WINDOW_BYTES: u64 = 128 * 1024;
+    /// The longest event of a build, without its length.
+    pub const MAX_BUILD_EVENT_BYTES: usize = 32 * 1024;
+    /// The longest piece of a step's output in one event.
+    pub const MAX_BUILD_LOG_BYTES: usize = 16 * 1024;
+    /// The longest name in an event: of a step, of its part, of a file; a URL.
+    pub const MAX_BUILD_NAME_BYTES: usize = 2 * 1024;
+    /// The longest text in an event: an error, a warning, an excerpt. A warning's lines, all together.
+    pub const MAX_BUILD_TEXT_BYTES: usize = 8 * 1024;
+    /// The longest that `--metadata-file` may be to be told.
+    pub const MAX_BUILD_METADATA_BYTES: usize = 16 * 1024;
+    /// More warnings of one build than these are counted and not kept.
+    pub const MAX_BUILD_WARNINGS: usize = 256;
+    /// More steps of one build than these are counted and not told of.
+    pub const MAX_BUILD_STEPS: usize = 4096;
+    /// What goes before a build and is not kept with it: one part, and all of them together.
+    pub const MAX_BUILD_PART_BYTES: usize = 128 * 1024;
+    /// All parts of one build together.
+    pub const MAX_BUILD_PARTS_BYTES: usize = 4 << 20;
     /// How many bytes of a stream go into one frame.
     pub const MAX_CHUNK_BYTES: usize = 64 * 1024;
 }

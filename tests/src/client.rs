@@ -164,7 +164,11 @@ impl Client {
         bytes: &[u8],
     ) -> anyhow::Result<Result<UploadSourceResponse, Status>> {
         let event = |event| UploadSourceRequest { event: Some(event) };
-        let start = UploadStart { project: String::new(), size_bytes: bytes.len() as u64 };
+        let start = UploadStart {
+            project: String::new(),
+            size_bytes: bytes.len() as u64,
+            ..Default::default()
+        };
         let mut requests = vec![event(upload_source_request::Event::Start(start))];
         let pieces = bytes.chunks(PIECE).map(|piece| piece.to_vec().into());
         let pieces = pieces.map(upload_source_request::Event::Data);

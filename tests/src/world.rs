@@ -15,6 +15,7 @@ mod arrivals;
 mod certificate;
 mod dns;
 mod far;
+pub mod git;
 mod picture;
 mod served;
 pub mod upstream;
@@ -27,6 +28,7 @@ use anyhow::Context as _;
 use self::far::Far;
 pub use self::{
     arrivals::{Arrival, Arrivals},
+    git::Git,
     picture::Picture,
     served::{Said, Served},
     upstream::Upstream,

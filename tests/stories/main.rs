@@ -3,6 +3,7 @@
 
 mod agent;
 mod boot;
+mod build;
 mod cancel;
 mod cgroups;
 mod daemon;
@@ -54,6 +55,7 @@ fn main() -> anyhow::Result<ExitCode> {
         vsock::stories(),
         network::stories(),
         registry::stories(),
+        build::stories(),
     ];
     let told = kiln_tests::tell(stories.concat())?;
     agent::close()?;

@@ -21,7 +21,12 @@ pub enum Refusal {
          --no-network; ask for none"
     )]
     NoNetwork { asked: &'static str },
+    #[error("cannot be run on this host: {0}")]
+    NoBuilds(&'static str),
 }
+
+/// Whether a host can build, or why it can't.
+pub type Builds = Result<(), &'static str>;
 
 /// What VMs of a host can be given of a network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,9 +41,29 @@ impl Refusal {
     pub fn field(&self) -> &'static str {
         match self {
             Self::TooMuch { field, .. } => field,
+            Self::NoBuilds(_) => "spec.build",
             Self::Egress(BeyondCeiling::Rule { .. }) => "spec.egress.rules",
             Self::Egress(BeyondCeiling::Mode { .. }) | Self::NoNetwork { .. } => "spec.egress.mode",
         }
+    }
+}
+
+/// Images come to a guest through the host's registry, over a network to it, and are kept there.
+pub fn builds(has_registry: bool, has_network: bool) -> Builds {
+    match (has_registry, has_network) {
+        (true, true) => Ok(()),
+        (false, _) => Err("images are kept in its registry, and it has none; start kilnd without \
+                           --no-registry"),
+        (true, false) => Err("its VMs have no network, and so no way to its registry: kilnd runs \
+                              without root, or with --no-network"),
+    }
+}
+
+/// Whether there is what the job's work needs beside its size.
+pub fn admit_work(spec: &JobSpec, builds: Builds) -> Result<(), Refusal> {
+    match builds {
+        Err(reason) if spec.is_build() => Err(Refusal::NoBuilds(reason)),
+        _ => Ok(()),
     }
 }
 
@@ -124,6 +149,36 @@ mod tests {
                 egress: Policy::None,
             }
         }
+    }
+
+    #[test]
+    fn a_build_needs_a_registry_and_a_way_to_it() {
+        let exec = crate::store::samples::spec("true");
+        let build = Work::Build(Box::new(crate::build::samples::build()));
+        let build = JobSpec { work: build, ..exec.clone() };
+        assert_eq!(admit_work(&build, builds(true, true)), Ok(()));
+        for (host, words) in
+            [(builds(false, true), "--no-registry"), (builds(true, false), "--no-network")]
+        {
+            assert_eq!(admit_work(&exec, host), Ok(()));
+            let refusal = admit_work(&build, host).unwrap_err();
+            assert_eq!(refusal.field(), "spec.build");
+            assert!(refusal.to_string().contains(words), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_build_has_an_engines_disk_beside_its_scratch() {
+        let check = |disk_bytes, expected: u64| {
+            let exec = JobSpec { disk_bytes, ..crate::store::samples::spec("true") };
+            assert_eq!(exec.host_disk_bytes(), disk_bytes);
+            let build = Work::Build(Box::new(crate::build::samples::build()));
+            let build = JobSpec { work: build, ..exec };
+            assert_eq!(build.host_disk_bytes(), expected);
+        };
+        check(1 << 28, 2 << 28);
+        check(2 << 30, 3 << 30);
+        check(10 << 30, 15 << 30);
     }
 
     #[test]

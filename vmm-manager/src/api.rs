@@ -3,7 +3,9 @@
 //! `incoming` checks every field before anything is done, each call has a file of its own, and what
 //! goes wrong becomes a status in `status` alone.
 
+mod artifacts;
 mod attach;
+mod builds;
 mod caller;
 mod cancel;
 mod create;
@@ -22,6 +24,8 @@ mod watch;
 
 pub(crate) use self::caller::LOCAL_TENANT;
 pub use self::{
+    artifacts::{ArtifactApi, ArtifactApiParts},
+    builds::BuildApi,
     caller::Caller,
     host::{HostApi, HostApiParts},
     images::ImageApi,

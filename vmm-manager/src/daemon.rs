@@ -42,7 +42,8 @@ pub use self::{
     user::UserError,
 };
 use crate::{
-    api::{HostApi, HostApiParts, ImageApi, JobApi, JobApiParts},
+    admission,
+    api::{ArtifactApi, ArtifactApiParts, HostApi, HostApiParts, ImageApi, JobApi, JobApiParts},
     config::{Config, RetentionConfig},
     host::helper,
     lifecycle::Host,
@@ -112,7 +113,9 @@ pub async fn run_with(
         config.max_queued,
         alive,
     );
-    let scheduler = Arc::new(scheduler.with_most_cpus(config.host_cpus));
+    let builds = admission::builds(registry.is_ok(), networks.is_ok());
+    let scheduler = scheduler.with_most_cpus(config.host_cpus).with_builds(builds);
+    let scheduler = Arc::new(scheduler);
     let bound = ListeningSocket::bind(&config.socket);
     let (socket, listener) = bound.inspect_err(|_| release_cgroups(&host))?;
     tracing::info!(
@@ -144,8 +147,21 @@ pub async fn run_with(
         scheduler: Arc::clone(&scheduler),
     });
     let images = ImageApi::new(registry.clone());
-    let server = serve::Server { listener, jobs, itself, images, drain_limit: config.drain_limit };
-    let kept = KeptJobs::new(Arc::clone(&store), host.outputs.clone(), host.home.jobs_directory());
+    let artifacts = ArtifactApi::new(ArtifactApiParts {
+        store: Arc::clone(&store),
+        outputs: host.outputs.clone(),
+        registry: registry.clone(),
+    });
+    let server = serve::Server {
+        listener,
+        jobs,
+        itself,
+        images,
+        artifacts,
+        drain_limit: config.drain_limit,
+    };
+    let kept = KeptJobs::new(Arc::clone(&store), host.outputs.clone(), host.home.jobs_directory())
+        .with_registry(registry.clone().ok());
     let retention = Retention::new(Arc::new(kept), limits);
     let stopped = tokio::select! {
         served = server.until(&shutdown, &scheduler, &notifier) => served,

@@ -1,6 +1,9 @@
 //! SHA-256 of what the host keeps, counted as it passes.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    io::{self, Read},
+};
 
 use sha2::{Digest as _, Sha256};
 
@@ -13,6 +16,23 @@ pub(crate) struct Hasher(Sha256);
 impl Hasher {
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
+    }
+
+    /// All that is left to read; how much it was.
+    pub(crate) fn read(&mut self, reader: &mut impl Read) -> io::Result<u64> {
+        let mut block = vec![0; 256 << 10];
+        let mut count = 0;
+        loop {
+            match reader.read(&mut block) {
+                Ok(0) => return Ok(count),
+                Ok(part) => {
+                    self.update(&block[..part]);
+                    count += part as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// What a hole reads as.

@@ -1,8 +1,8 @@
 //! The disks of one machine.
 //!
 //! Each is a raw file below the VM's directory, which the guest finds by its virtio serial. The
-//! scratch disk gets an empty ext4 from the host before the guest sees it: the one file system that
-//! the host makes. An output disk is a row of zeros that the guest writes a stream of bytes to. A
+//! scratch disk gets an empty ext4 from the host before the guest sees it, as has the disk of a build's engine: the one file
+//! system that the host makes. An output disk is a row of zeros that the guest writes a stream of bytes to. A
 //! source disk is the file of an upload, which the guest can only read. What a guest may have
 //! written is never opened as anything but bytes.
 
@@ -20,6 +20,9 @@ pub use self::{
 pub const ROOT_SERIAL: &str = "kiln-root";
 /// What the guest finds its scratch disk by.
 pub const SCRATCH_SERIAL: &str = "kiln-scratch";
+
+/// What the guest finds the disk of its build engine's state by.
+pub const ENGINE_SERIAL: &str = "kiln-engine";
 
 /// Of the `index`th source, from 0.
 pub fn source_serial(index: usize) -> String {

@@ -34,6 +34,8 @@ pub enum Point {
     Greeted,
     /// Its sources are in the guest.
     Unpacked,
+    /// Its engine is ready, and its contexts are there. Only of a build.
+    EngineReady,
     /// `started` is durable; the exec is not sent.
     Marked,
     /// The agent says that the command runs.
@@ -53,6 +55,8 @@ pub enum Point {
     Packed,
     /// An output is the host's, hashed.
     Ingested,
+    /// Its images are pushed and have their names; the record does not say so. Only of a build.
+    Published,
     /// The log is sealed; the job's end is not written down.
     Sealed,
     /// The job's end is durable.
@@ -82,6 +86,7 @@ impl Point {
         Self::Booted,
         Self::Greeted,
         Self::Unpacked,
+        Self::EngineReady,
         Self::Marked,
         Self::Started,
         Self::Admitted,
@@ -91,6 +96,7 @@ impl Point {
         Self::ExitRecorded,
         Self::Packed,
         Self::Ingested,
+        Self::Published,
         Self::Sealed,
         Self::Ended,
         Self::VmGone,
@@ -98,6 +104,11 @@ impl Point {
         Self::DirectoryGone,
         Self::Released,
     ];
+
+    /// No other job meets it.
+    pub const fn is_of_builds(self) -> bool {
+        matches!(self, Self::EngineReady | Self::Published)
+    }
 
     /// What a test calls it.
     pub const fn name(self) -> &'static str {
@@ -115,6 +126,7 @@ impl Point {
             Self::Booted => "booted",
             Self::Greeted => "greeted",
             Self::Unpacked => "unpacked",
+            Self::EngineReady => "engine-ready",
             Self::Marked => "marked",
             Self::Started => "started",
             Self::Admitted => "admitted",
@@ -124,6 +136,7 @@ impl Point {
             Self::ExitRecorded => "exit-recorded",
             Self::Packed => "packed",
             Self::Ingested => "ingested",
+            Self::Published => "published",
             Self::Sealed => "sealed",
             Self::Ended => "ended",
             Self::VmGone => "vm-gone",

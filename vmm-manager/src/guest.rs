@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! connect ──▶ Connection ──hello──▶ Guest ──exec──▶ (ExecInput, ExecOutput)
+//!                                     ├──start_engine──▶ Engine
+//!                                     ├──build──▶ (ExecInput, ExecOutput)    relay_ssh──▶ SshRelay
 //!                                     ├──unpack, pack──▶ DiskEnd
 //!                                     ├──online──▶ Online
 //!                                     └──shut_down
@@ -22,11 +24,13 @@
 //! [`converse()`], which needs no machine: frames are bounded by `frames`, text by `text`, and the
 //! order of answers by `order`.
 
+mod build;
 mod command;
 mod connection;
 mod converse;
 mod dial;
 mod disk;
+mod engine;
 mod error;
 mod event;
 mod exec;
@@ -36,22 +40,26 @@ mod network;
 mod of_job;
 mod online;
 mod order;
+mod relay;
 mod said;
 mod session;
 pub(crate) mod text;
 mod wire;
 
 pub use self::{
+    build::{BuildCommand, BuildContext, BuildOutput, BuildPart, BuildPartKind, BuildSsh},
     command::{Command, TerminalSize},
     connection::{Connection, connect},
     converse::{Conversation, End, Transcript, converse},
     disk::{DiskEnd, DiskFormat, DiskRefusal, Pack, Unpack},
+    engine::{Engine, StartEngine},
     error::{AgentCode, GuestError},
     event::{DiskFull, ExecEvent, ExecExit, ExecStatus, RefusalReason},
     exec::{ExecInput, ExecOutput},
     hello::{BootStep, GuestHello, Hello, draw_secret},
     network::{GuestNetwork, LinkAddress},
     online::Online,
+    relay::SshRelay,
     session::Guest,
 };
 

@@ -8,6 +8,7 @@
 //!    └── cancelled in the queue ──▶ Ended(Completed | Failed | Cancelled | Timeout)
 //! ```
 
+mod build;
 pub mod denial;
 mod failure;
 mod id;
@@ -17,6 +18,10 @@ mod spec;
 mod step;
 
 pub use self::{
+    build::{
+        Build, CacheExport, CacheImport, Compression, ContextSource, Dockerfile, Entitlement,
+        Export, ExportKind, ImageExport, NamedContext, RunNetwork, SshSource, Ulimit,
+    },
     failure::{Failure, FailureClass},
     id::{InvalidJobId, JobId, SourceId},
     outcome::{CommandEnd, ExitStatus, Outcome},

@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod api;
+pub mod build;
 pub mod config;
 pub mod daemon;
 mod digest;

@@ -15,6 +15,9 @@
 //!        released ◀── directory, cgroup, number ◀── VM gone ◀── end is durable
 //! ```
 //!
+//! A build has more at both ends (`build`): its engine starts beside its sources, and what it exports
+//! is pushed and named behind `exit`.
+//!
 //! Each phase is a type that holds exactly what has been taken from the host by then; moving on
 //! consumes it, and a phase that fails or is cancelled gives back what it holds before it says so.
 //! *Happy path*: the outcome is published as soon as the last output is the host's; the VM is
@@ -28,6 +31,7 @@
 //! left the reconciler removes.
 
 mod adopt;
+mod build;
 mod created;
 mod directory;
 mod durable;
@@ -79,6 +83,7 @@ async fn run(host: &Host, job: &JobHandle) -> Turn {
 
 async fn start(host: &Host, job: &JobHandle) -> Result<Greeted, Interrupted> {
     at(Point::Begun);
+    build::check(host, job)?;
     job.begin_step(Step::Disks).detach();
     let taken = Taken::take(host, job).await?;
     job.begin_step(Step::Vmm).detach();

@@ -42,6 +42,8 @@ pub fn spec(image: &GuestImage, parts: Parts<'_>) -> VmSpec {
         disk(disk::ROOT_SERIAL.into(), &image.root.path, true),
         disk(disk::SCRATCH_SERIAL.into(), &parts.disks.scratch, false),
     ];
+    let engine = parts.disks.engine.iter();
+    disks.extend(engine.map(|path| disk(disk::ENGINE_SERIAL.into(), path, false)));
     let sources = parts.sources.iter().enumerate();
     disks.extend(sources.map(|(index, path)| disk(disk::source_serial(index), path, true)));
     let outputs = parts.disks.outputs.iter().enumerate();

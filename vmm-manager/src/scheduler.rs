@@ -38,7 +38,7 @@ use self::{
     seat::Seats,
 };
 use crate::{
-    admission::{Network, QueueFull, Refusal, admit, admit_egress},
+    admission::{Builds, Network, QueueFull, Refusal, admit, admit_egress, admit_work},
     fault::{Point, at},
     job::{JobSpec, Owner},
     store::{JobHandle, Store, StoreError, SubmitError, Submitted},
@@ -52,6 +52,7 @@ pub struct Scheduler {
     most_cpus: u32,
     /// What a job may ask for of it.
     network: Arc<Network>,
+    builds: Builds,
     seats: Seats,
     events: mpsc::UnboundedSender<Event>,
     load: watch::Receiver<Load>,
@@ -117,6 +118,7 @@ impl Scheduler {
             total,
             most_cpus,
             network,
+            builds: Ok(()),
             seats,
             events,
             load,
@@ -130,6 +132,12 @@ impl Scheduler {
         Self { most_cpus: most_cpus.min(self.total.cpus), ..self }
     }
 
+    /// Refuses builds where it is told why.
+    #[must_use]
+    pub fn with_builds(self, builds: Builds) -> Self {
+        Self { builds, ..self }
+    }
+
     /// Admits, writes down and queues a job. A key that stands for a job already answers with it,
     /// even where a new one would be refused.
     ///
@@ -141,6 +149,21 @@ impl Scheduler {
         spec: JobSpec,
         key: Option<String>,
     ) -> Result<Arc<JobHandle>, Refused> {
+        self.submit_with(owner, spec, key, |_| ()).await
+    }
+
+    /// The same, and `entrust` is called with the job before it can have its turn: for what is
+    /// written down nowhere. A job that was there already is handed to it too.
+    ///
+    /// # Cancel safety
+    /// Safe, likewise.
+    pub async fn submit_with(
+        &self,
+        owner: Owner,
+        spec: JobSpec,
+        key: Option<String>,
+        entrust: impl FnOnce(&JobHandle) + Send + 'static,
+    ) -> Result<Arc<JobHandle>, Refused> {
         let seat = match self.admission(&spec) {
             Ok(seat) => seat,
             Err(refused) => return self.known(&owner, &spec, key.as_deref(), refused).await,
@@ -150,6 +173,7 @@ impl Scheduler {
             at(Point::Submitting);
             let submitted = store.submit(owner, spec, key).await?;
             at(Point::Submitted);
+            entrust(submitted.handle());
             if let Submitted::New(handle) = &submitted {
                 // A dispatcher that is gone went with the daemon, and the next one has the job.
                 let _ = events.send(Event::Submitted(Arc::clone(handle), seat));
@@ -197,6 +221,7 @@ impl Scheduler {
             return Err(Refused::Draining);
         }
         admit(spec, Budget { cpus: self.most_cpus, ..self.total })?;
+        admit_work(spec, self.builds)?;
         admit_egress(&spec.egress, &self.network)?;
         Ok(self.seats.take()?)
     }

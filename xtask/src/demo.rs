@@ -1,4 +1,7 @@
-//! `cargo xtask demo`: from nothing to a command that ran in a microVM.
+//! `cargo xtask demo`: from nothing to a command that ran in a microVM, and an image that was built
+//! in one.
+
+mod image;
 
 use std::{path::Path, process::Command};
 
@@ -27,26 +30,41 @@ pub(crate) fn demo() -> anyhow::Result<()> {
     let binaries = binaries.within_reach(reach.path())?;
     say!("==> starting kilnd, which first finds out what runs a guest here");
     let daemon = Daemon::start(binaries.path("kilnd")?, &image, &tools)?;
-    let ran = run_a_command(binaries.path("kiln")?, &daemon).with_context(|| daemon.log());
+    let client = Client { kiln: binaries.path("kiln")?, daemon: &daemon };
+    let shown = client.run_a_command().and_then(|()| client.build_an_image());
+    let shown = shown.with_context(|| daemon.log());
     say!("==> stopping kilnd");
     let stopped = daemon.stop();
-    ran.and(stopped)
+    shown.and(stopped)
 }
 
-fn run_a_command(kiln: &Path, daemon: &Daemon) -> anyhow::Result<()> {
-    let command = |arguments: &[&str]| -> Command {
-        let mut command = privileges::as_root(kiln);
-        command.arg("--socket").arg(daemon.socket()).args(arguments);
+struct Client<'a> {
+    kiln: &'a Path,
+    daemon: &'a Daemon,
+}
+
+impl Client<'_> {
+    fn run_a_command(&self) -> anyhow::Result<()> {
+        say!("==> kiln run -- sh -c '{SCRIPT}' 'a microVM'\n");
+        program::run(&mut self.command(&["run", "--", "sh", "-c", SCRIPT, "a microVM"]))?;
+        self.show_the_newest_job()
+    }
+
+    /// What it took, phase by phase, among it.
+    fn show_the_newest_job(&self) -> anyhow::Result<()> {
+        let jobs = program::capture(&mut self.command(&["job", "ls", "--json"]))?;
+        let newest: Value = serde_json::from_str(jobs.lines().next().unwrap_or_default())
+            .context("`kiln job ls --json`")?;
+        let id = newest["id"].as_str().context("the job has no id")?;
+        say!("\n==> kiln job get {id}\n");
+        program::run(&mut self.command(&["job", "get", id]))?;
+        say!("");
+        Ok(())
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = privileges::as_root(self.kiln);
+        command.arg("--socket").arg(self.daemon.socket()).args(arguments);
         command
-    };
-    say!("==> kiln run -- sh -c '{SCRIPT}' 'a microVM'\n");
-    program::run(&mut command(&["run", "--", "sh", "-c", SCRIPT, "a microVM"]))?;
-    let jobs = program::capture(&mut command(&["job", "ls", "--json"]))?;
-    let newest: Value = serde_json::from_str(jobs.lines().next().unwrap_or_default())
-        .context("`kiln job ls --json`")?;
-    let id = newest["id"].as_str().context("the job has no id")?;
-    say!("\n==> kiln job get {id}\n");
-    program::run(&mut command(&["job", "get", id]))?;
-    say!("");
-    Ok(())
+    }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | file, directory | itself, ours; setuid, setgid and sticky bits dropped, the umask applied; directories stay writable for us |
 //! | file with holes | the same with holes, none of which is written to |
-//! | symbolic link | itself where it cannot lead out of the directory, else left out with a warning |
+//! | symbolic link | itself where it cannot lead out of the directory, else left out with a warning; or itself in any case, as [`Links`] says. None is ever a way to another member |
 //! | hard link | itself, to a file of the same directory; else an error |
 //! | device node, fifo | left out with a warning |
 //! | extended attributes, ACLs, owners | dropped |
@@ -42,6 +42,15 @@ pub(crate) enum UnpackError {
     Write { path: String, source: io::Error },
 }
 
+/// What becomes of symbolic links that may lead out of the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Links {
+    /// Left out.
+    Inside,
+    /// Made as they are, like any other: for who asked for the files of a whole system.
+    AsTheyAre,
+}
+
 /// Directories whose time is set when the archive has left them: what is made in them moves it.
 #[derive(Debug, Default)]
 struct Open(Vec<(MemberPath, i64)>);
@@ -51,6 +60,7 @@ pub(crate) fn unpack(
     source: impl Read,
     directory: &Path,
     limits: Limits,
+    links: Links,
     mut warn: impl FnMut(String),
 ) -> Result<(), UnpackError> {
     let tree = Tree::open(directory).map_err(UnpackError::Root)?;
@@ -76,7 +86,7 @@ pub(crate) fn unpack(
                 tree.directory(&path, mode)?;
                 open.enter(path, mtime);
             }
-            Kind::Symlink { target } if path.keeps_inside(&target) => {
+            Kind::Symlink { target } if links.keep(&path, &target) => {
                 tree.symlink(&path, &target)?;
                 tree.set_time(&path, mtime)?;
             }
@@ -135,6 +145,12 @@ fn finish(file: &File, path: &MemberPath, mtime: i64) -> Result<(), UnpackError>
 
 fn wrong(path: &MemberPath, source: io::Error) -> UnpackError {
     UnpackError::Write { path: path.shown(), source }
+}
+
+impl Links {
+    fn keep(self, path: &MemberPath, target: &[u8]) -> bool {
+        self == Self::AsTheyAre || path.keeps_inside(target)
+    }
 }
 
 impl Open {

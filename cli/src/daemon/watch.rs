@@ -1,6 +1,7 @@
 //! Waiting for a job's end.
 
 use kiln_proto::v1;
+use tonic::Streaming;
 
 use super::{Daemon, DaemonError, Patience};
 use crate::record::Job;
@@ -20,9 +21,17 @@ impl Daemon {
         }
     }
 
-    async fn watch(&self, id: &str, patience: &mut Patience) -> Result<Job, DaemonError> {
+    /// A job as it is now, then at each change.
+    pub(crate) async fn changes(
+        &self,
+        id: &str,
+    ) -> Result<Streaming<v1::WatchJobResponse>, DaemonError> {
         let request = v1::WatchJobRequest { id: id.to_owned() };
-        let mut changes = self.answer(self.jobs.clone().watch_job(request)).await?;
+        self.answer(self.jobs.clone().watch_job(request)).await
+    }
+
+    async fn watch(&self, id: &str, patience: &mut Patience) -> Result<Job, DaemonError> {
+        let mut changes = self.changes(id).await?;
         while let Some(change) = changes.message().await.map_err(|status| self.error(&status))? {
             patience.restore();
             let job = self.present(change.job)?;

@@ -2,17 +2,23 @@
 
 use std::{
     fs, io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
-use crate::args::Destination;
+use crate::{archive::Links, args::Destination};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Stdout,
     /// Of a tar.
-    Directory(PathBuf),
+    Directory {
+        path: PathBuf,
+        links: Links,
+    },
     File(PathBuf),
+    /// The program, which takes an archive on its stdin.
+    Docker(PathBuf),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -23,11 +29,39 @@ pub(crate) enum PlaceError {
     NoFile { path: PathBuf },
     #[error("cannot write to {}", path.display())]
     Io { path: PathBuf, source: io::Error },
+    #[error(
+        "there is no docker on PATH that could load an image: write type=docker,dest=FILE for a file"
+    )]
+    NoDocker,
     #[error("stdout is a terminal: send it to a file or a pipe")]
     Terminal,
 }
 
 impl Place {
+    /// This machine's docker, where there is one.
+    pub(crate) fn docker() -> Result<Self, PlaceError> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let is_program = |path: &PathBuf| {
+            let is_executable =
+                |metadata: &fs::Metadata| metadata.permissions().mode() & 0o111 != 0;
+            path.metadata().is_ok_and(|metadata| metadata.is_file() && is_executable(&metadata))
+        };
+        let found = std::env::split_paths(&path).map(|path| path.join("docker")).find(is_program);
+        found.map(Self::Docker).ok_or(PlaceError::NoDocker)
+    }
+
+    fn directory(path: &Path) -> Self {
+        Self::Directory { path: path.to_owned(), links: Links::Inside }
+    }
+
+    /// For a directory whose links are its owner's matter, wherever they lead.
+    pub(crate) fn with_links_as_they_are(self) -> Self {
+        match self {
+            Self::Directory { path, links: _ } => Self::Directory { path, links: Links::AsTheyAre },
+            other => other,
+        }
+    }
+
     /// Refuses what is known to fail before a job is begun for it.
     pub(crate) fn check(destination: &Destination) -> Result<Self, PlaceError> {
         match destination {
@@ -36,12 +70,12 @@ impl Place {
             }
             Destination::Stdout => Ok(Self::Stdout),
             Destination::Directory(path) => match path.metadata() {
-                Ok(metadata) if metadata.is_dir() => Ok(Self::Directory(path.clone())),
+                Ok(metadata) if metadata.is_dir() => Ok(Self::directory(path)),
                 Ok(_) => Err(PlaceError::NoDirectory { path: path.clone() }),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     let ancestor = existing_ancestor(path);
                     if ancestor.is_dir() {
-                        Ok(Self::Directory(path.clone()))
+                        Ok(Self::directory(path))
                     } else {
                         Err(PlaceError::NoDirectory { path: ancestor })
                     }

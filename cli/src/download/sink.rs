@@ -1,5 +1,6 @@
 //! What takes the bytes of an output: a thread, for disks and pipes block whoever writes to them.
 
+mod docker;
 mod reader;
 mod temporary;
 
@@ -18,7 +19,7 @@ use super::{
     place::{existing_ancestor, parent},
 };
 use crate::{
-    archive::{Limits, MergeError, UnpackError, merge, unpack},
+    archive::{Limits, Links, MergeError, UnpackError, merge, unpack},
     output::OutputError,
     progress::Progress,
 };
@@ -39,6 +40,10 @@ pub(crate) enum SinkError {
     Merge(#[from] MergeError),
     #[error(transparent)]
     Output(#[from] OutputError),
+    #[error("cannot run {}", program.display())]
+    Spawn { program: PathBuf, source: io::Error },
+    #[error("{} load failed ({status}): {said}", program.display())]
+    Docker { program: PathBuf, status: std::process::ExitStatus, said: String },
     #[error("what takes it has ended without a word")]
     Silent,
 }
@@ -51,11 +56,13 @@ pub(crate) struct Sink {
     ready: oneshot::Receiver<Result<Ready, SinkError>>,
     /// Of one that has something to remove when it is left.
     thread: Option<JoinHandle<()>>,
+    progress: Progress,
 }
 
 #[derive(Debug)]
 enum Ready {
     Stdout,
+    Docker { said: String },
     File { temporary: Temporary, path: PathBuf },
     Directory { temporary: Temporary, path: PathBuf },
 }
@@ -78,22 +85,25 @@ impl Sink {
                 thread::spawn(move || say(to_stdout(source)));
                 None
             }
+            Place::Docker(program) => {
+                Some(thread::spawn(move || say(docker::load(source, program))))
+            }
             Place::File(path) => {
                 let temporary = beside(&parent(&path), Temporary::file)?;
                 Some(thread::spawn(move || say(to_file(source, temporary, path))))
             }
-            Place::Directory(path) => {
+            Place::Directory { path, links } => {
                 // In DEST itself where it is there, for it may be a file system of its own.
                 let base = if path.is_dir() { path.clone() } else { existing_ancestor(&path) };
                 let temporary = beside(&base, Temporary::directory)?;
                 let progress = progress.clone();
                 let limits = Limits::of_length(length);
                 Some(thread::spawn(move || {
-                    say(to_directory(source, temporary, path, limits, &progress));
+                    say(to_directory(source, temporary, path, (limits, links), &progress));
                 }))
             }
         };
-        Ok(Self { chunks: Some(chunks), ready, thread })
+        Ok(Self { chunks: Some(chunks), ready, thread, progress: progress.clone() })
     }
 
     pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<(), SinkError> {
@@ -117,6 +127,10 @@ impl Sink {
         }
         match (&mut self.ready).await.map_err(|_| SinkError::Silent)?? {
             Ready::Stdout => Ok(()),
+            Ready::Docker { said } => {
+                self.progress.notice(&said);
+                Ok(())
+            }
             Ready::File { temporary, path } => {
                 temporary.rename(&path).map_err(|source| SinkError::Write { path, source })
             }
@@ -139,6 +153,13 @@ impl Drop for Sink {
             let _ = thread.join();
         }
     }
+}
+
+/// A small file, whole or not at all.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = Temporary::file(&parent(path))?;
+    temporary.write_all(bytes)?;
+    temporary.rename(path)
 }
 
 fn beside(
@@ -172,7 +193,7 @@ fn to_directory(
     mut source: ChunkReader,
     temporary: Temporary,
     path: PathBuf,
-    limits: Limits,
+    (limits, links): (Limits, Links),
     progress: &Progress,
 ) -> Result<Ready, SinkError> {
     let mut warnings = 0;
@@ -182,7 +203,7 @@ fn to_directory(
             progress.notice(&message);
         }
     };
-    unpack(&mut source, temporary.path(), limits, warn)?;
+    unpack(&mut source, temporary.path(), limits, links, warn)?;
     if warnings > WARNINGS {
         progress.notice(&format!("{} more were left out", warnings - WARNINGS));
     }

@@ -1,10 +1,11 @@
 //! `kiln job download`: one output, after the fact.
 
+use super::artifacts;
 use crate::{
     args::{Destination, DownloadArguments},
     daemon::Daemon,
     display::printable,
-    download::{Place, download},
+    download::{Place, download, download_artifact},
     progress::Progress,
     record::{DiskFormat, Job},
 };
@@ -22,6 +23,9 @@ enum NoOutput {
 pub(super) async fn run(daemon: &Daemon, arguments: DownloadArguments) -> anyhow::Result<u8> {
     let id = daemon.resolve(&arguments.id).await?;
     let job = daemon.job(&id).await?;
+    if job.spec.build.is_some() {
+        return of_build(daemon, &job, arguments).await;
+    }
     let DownloadArguments { id: _, name, destination, quiet } = arguments;
     let Some(output) = job.outputs.iter().find(|output| output.name == name) else {
         return Err(missing(&job, name).into());
@@ -43,10 +47,33 @@ pub(super) async fn run(daemon: &Daemon, arguments: DownloadArguments) -> anyhow
     Ok(0)
 }
 
-fn missing(job: &Job, name: String) -> NoOutput {
-    let id = job.id.clone();
+async fn of_build(daemon: &Daemon, job: &Job, arguments: DownloadArguments) -> anyhow::Result<u8> {
+    let DownloadArguments { id: _, name, destination, quiet } = arguments;
     let names: Vec<_> =
-        job.outputs.iter().map(|output| printable(&output.name).into_owned()).collect();
+        artifacts::list(daemon, &job.id).await?.into_iter().map(|artifact| artifact.name).collect();
+    if !names.contains(&name) {
+        return Err(no_output(job, name, &names).into());
+    }
+    let place = Place::check(&Destination::of_tar(&destination))?;
+    let progress = Progress::start(quiet);
+    let daemon = daemon.clone().quietly(quiet);
+    tokio::select! {
+        downloaded = download_artifact(&daemon, &job.id, &name, &place, &progress) => downloaded?,
+        // Leaving this function removes what is not whole.
+        interrupted = crate::run::interrupted() => return interrupted,
+    }
+    progress.clear();
+    Ok(0)
+}
+
+fn missing(job: &Job, name: String) -> NoOutput {
+    let names: Vec<_> = job.outputs.iter().map(|output| output.name.clone()).collect();
+    no_output(job, name, &names)
+}
+
+fn no_output(job: &Job, name: String, names: &[String]) -> NoOutput {
+    let id = job.id.clone();
+    let names: Vec<_> = names.iter().map(|name| printable(name).into_owned()).collect();
     match names[..] {
         [] if !job.has_ended() => NoOutput::Unfinished { id },
         [] => NoOutput::None { id },

@@ -1,5 +1,6 @@
 //! `kiln job logs`.
 
+mod build;
 mod event;
 mod lines;
 
@@ -20,6 +21,9 @@ use crate::{
 
 pub(super) async fn run(daemon: &Daemon, arguments: LogArguments) -> anyhow::Result<u8> {
     let id = daemon.resolve(&arguments.id).await?;
+    if daemon.job(&id).await?.spec.build.is_some() {
+        return build::run(daemon, &id, arguments).await;
+    }
     let mut printer = Printer {
         output: Output::start()?,
         lines: Lines::default(),

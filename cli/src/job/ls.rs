@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::{
     args::ListArguments,
     daemon::Daemon,
-    display::{age, command_line, duration, fit},
+    display::{age, command_line, duration, fit, printable},
     output,
     record::{FailureClass, Job, State, Time},
 };
@@ -40,8 +40,7 @@ pub(super) async fn run(daemon: &Daemon, arguments: ListArguments) -> anyhow::Re
 }
 
 fn line(job: &Job, now: Time, width: Option<usize>) -> String {
-    let argv = job.spec.exec.as_ref().map_or(&[][..], |exec| &exec.argv);
-    let mut command = command_line(argv);
+    let mut command = work(job);
     if let Some(width) = width {
         command = fit(&command, width.saturating_sub(INDENT).max(10));
     }
@@ -53,6 +52,19 @@ fn line(job: &Job, now: Time, width: Option<usize>) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(line, "{:<26}  {:<18}  {age:<4}  {took:<8}  {command}", job.id, state(job));
     line
+}
+
+/// The command, or what is built.
+fn work(job: &Job) -> String {
+    if let Some(build) = &job.spec.build {
+        let what = match &build.names[..] {
+            [] => build.dockerfile.as_deref().unwrap_or("Dockerfile").to_owned(),
+            names => names.join(" "),
+        };
+        return format!("build {}", printable(&what));
+    }
+    let argv = job.spec.exec.as_ref().map_or(&[][..], |exec| &exec.argv);
+    command_line(argv)
 }
 
 fn dash() -> String {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::artifacts;
 use crate::{args::OutputsArguments, daemon::Daemon, display::size, output, record::Job};
 
 const HEADER: &str = "NAME        SIZE        PATH                  DIGEST\n";
@@ -9,6 +10,9 @@ const HEADER: &str = "NAME        SIZE        PATH                  DIGEST\n";
 pub(super) async fn run(daemon: &Daemon, arguments: OutputsArguments) -> anyhow::Result<u8> {
     let id = daemon.resolve(&arguments.id).await?;
     let job = daemon.job(&id).await?;
+    if job.spec.build.is_some() {
+        return artifacts::print(daemon, &id, arguments.json).await;
+    }
     if arguments.json {
         for output in &job.outputs {
             output::print_json(output)?;

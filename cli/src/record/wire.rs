@@ -1,6 +1,7 @@
 //! From the wire into the record. Nothing is refused here: what a newer kilnd adds must not keep
 //! this command from showing the rest.
 
+mod build;
 mod disk;
 mod egress;
 mod image;
@@ -144,9 +145,11 @@ impl From<v1::JobSpec> for Spec {
             outputs,
             egress,
         } = wire;
-        let exec = work.map(|work| match work {
-            v1::job_spec::Work::Exec(exec) => Exec::from(exec),
-        });
+        let (exec, build) = match work {
+            Some(v1::job_spec::Work::Exec(exec)) => (Some(Exec::from(exec)), None),
+            Some(v1::job_spec::Work::Build(build)) => (None, Some(build.into())),
+            None => (None, None),
+        };
         let timeout_seconds = timeout.map(|timeout| duration_of(&timeout).as_secs_f64());
         Self {
             cpus,
@@ -155,6 +158,7 @@ impl From<v1::JobSpec> for Spec {
             timeout_seconds,
             attach,
             exec,
+            build,
             inputs: inputs.into_iter().map(Into::into).collect(),
             outputs: outputs.into_iter().map(Into::into).collect(),
             egress: egress.map(Into::into).unwrap_or_default(),

@@ -2,11 +2,10 @@
 
 use std::{pin::Pin, time::Duration};
 
-use super::{attachment::Broken, ending::Ending, signals::Signals};
+use super::{ending::Ending, signals::Signals};
 use crate::{
     daemon::{Daemon, DaemonError},
     progress::Progress,
-    record::Job,
 };
 
 /// From the wish to the end: SIGTERM, a grace, then kilnd takes the VM away.
@@ -15,13 +14,13 @@ const END_LIMIT: Duration = Duration::from_secs(30);
 /// would hold up the attachment's last word for ever.
 const REST_LIMIT: Duration = Duration::from_secs(2);
 
-pub(super) async fn cancel(
-    pump: Pin<&mut impl Future<Output = Result<Job, Broken>>>,
+pub(crate) async fn cancel<J, E>(
+    pump: Pin<&mut impl Future<Output = Result<J, E>>>,
     daemon: &Daemon,
     id: &str,
     signals: &mut Signals,
     progress: &Progress,
-) -> Result<Ending, Broken> {
+) -> Result<Ending<J>, E> {
     progress.say("cancelling");
     progress.notice(&format!("cancelling job {id} (again to leave without waiting)"));
     let mut cancels = 1;

@@ -17,10 +17,10 @@ use kiln_net::{
 };
 use kiln_proto::v1;
 
-use crate::args::{self, RunArguments};
+use crate::args;
 
 #[derive(Debug)]
-pub(super) struct Egress {
+pub(crate) struct Egress {
     policy: Policy,
     /// Of `record` and `locked` alone.
     lockfile: Option<Lockfile>,
@@ -41,7 +41,7 @@ enum Purpose {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum EgressError {
+pub(crate) enum EgressError {
     #[error("--egress-lock goes with --egress record or --egress locked")]
     LockWithoutUse,
     #[error(
@@ -81,13 +81,16 @@ pub(super) fn is_asked(spec: &v1::JobSpec) -> bool {
 }
 
 impl Egress {
-    pub(super) fn of(arguments: &RunArguments) -> Result<Self, EgressError> {
-        let asked = arguments.egress.clone().unwrap_or(args::Egress::Policy(Policy::None));
-        let path = || {
-            arguments.egress_lock.clone().unwrap_or_else(|| Path::new(lock::FILE_NAME).to_owned())
-        };
+    /// What `--egress` and `--egress-lock` say.
+    pub(crate) fn of(
+        asked: Option<&args::Egress>,
+        lockfile: Option<&Path>,
+        detach: bool,
+    ) -> Result<Self, EgressError> {
+        let asked = asked.cloned().unwrap_or(args::Egress::Policy(Policy::None));
+        let path = || lockfile.unwrap_or(Path::new(lock::FILE_NAME)).to_owned();
         match asked {
-            args::Egress::Policy(Policy::Record) if arguments.detach => Err(EgressError::Detached),
+            args::Egress::Policy(Policy::Record) if detach => Err(EgressError::Detached),
             args::Egress::Policy(Policy::Record) => {
                 let lock = file::lock(&path())?;
                 let lockfile = Lockfile { path: path(), lock, purpose: Purpose::Write };
@@ -102,13 +105,13 @@ impl Egress {
                 let lockfile = Lockfile { path, lock: Some(lock), purpose: Purpose::Enforce };
                 Ok(Self { policy, lockfile: Some(lockfile) })
             }
-            _ if arguments.egress_lock.is_some() => Err(EgressError::LockWithoutUse),
+            _ if lockfile.is_some() => Err(EgressError::LockWithoutUse),
             args::Egress::Policy(policy) => Ok(Self { policy, lockfile: None }),
             args::Egress::Rules(path) => Ok(Self { policy: file::rules(&path)?, lockfile: None }),
         }
     }
 
-    pub(super) fn wire(&self) -> v1::Egress {
+    pub(crate) fn wire(&self) -> v1::Egress {
         let mode = match &self.policy {
             Policy::None => v1::EgressMode::None,
             Policy::Allow(_) => v1::EgressMode::Allow,

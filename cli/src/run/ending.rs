@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::{
     daemon::{Daemon, DaemonError},
     exit_code,
@@ -14,9 +16,20 @@ use crate::{
 /// For the last request of a process that is on its way out.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(5);
 
+/// The record of what has ended.
+pub(crate) trait Ended: Serialize {
+    fn job(&self) -> &Job;
+}
+
+impl Ended for Job {
+    fn job(&self) -> &Job {
+        self
+    }
+}
+
 #[derive(Debug)]
-pub(super) enum Ending {
-    Ended(Box<Job>),
+pub(crate) enum Ending<J = Job> {
+    Ended(Box<J>),
     /// Our own stdout or stderr takes no more.
     Output(OutputError),
     /// The user did not wait for the end of a cancelled job.
@@ -33,20 +46,38 @@ pub(super) enum Ending {
     },
 }
 
-impl Ending {
+impl<J, N> Ending<(J, N)> {
+    /// The record, and what came with it.
+    pub(crate) fn apart(self) -> (Ending<J>, Option<N>) {
+        match self {
+            Self::Ended(ended) => {
+                let (record, notes) = *ended;
+                (Ending::Ended(Box::new(record)), Some(notes))
+            }
+            Self::Output(error) => (Ending::Output(error), None),
+            Self::Left => (Ending::Left, None),
+            Self::Unread => (Ending::Unread, None),
+            Self::Uncancelled { cause } => (Ending::Uncancelled { cause }, None),
+            Self::Overdue { limit } => (Ending::Overdue { limit }, None),
+        }
+    }
+}
+
+impl<J: Ended> Ending<J> {
     /// Says what has to be said and gives back the exit code.
     ///
     /// # Cancel safety
     /// Safe: only words are lost.
-    pub(super) async fn tell(self, daemon: &Daemon, id: &str, json: bool) -> anyhow::Result<u8> {
+    pub(crate) async fn tell(self, daemon: &Daemon, id: &str, json: bool) -> anyhow::Result<u8> {
         match self {
-            Self::Ended(job) => {
-                if let Some(reason) = reason::of(&job) {
+            Self::Ended(ended) => {
+                let job = ended.job();
+                if let Some(reason) = reason::of(job) {
                     report::error(&reason);
                 }
                 if json {
                     let mut output = Output::start()?;
-                    output.write(Stream::Stdout, output::json_line(&job)?.into()).await?;
+                    output.write(Stream::Stdout, output::json_line(&*ended)?.into()).await?;
                     output.finish().await?;
                 }
                 Ok(job.exit_code.unwrap_or(exit_code::KILN))

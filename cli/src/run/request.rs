@@ -69,7 +69,7 @@ pub(super) fn from_arguments(
 }
 
 /// Nobody else's, so that asking again is asking for the same.
-fn fresh_key() -> std::io::Result<String> {
+pub(crate) fn fresh_key() -> std::io::Result<String> {
     let mut random = [0; 16];
     getrandom(&mut random, GetRandomFlags::empty())?;
     Ok(format!("kiln-{:032x}", u128::from_ne_bytes(random)))

@@ -62,7 +62,11 @@ async fn attempt(
     content: &Content,
     progress: &Progress,
 ) -> Result<String, UploadError> {
-    let start = v1::UploadStart { project: project.to_owned(), size_bytes: content.size()? };
+    let start = v1::UploadStart {
+        project: project.to_owned(),
+        size_bytes: content.size()?,
+        ..Default::default()
+    };
     let (chunks, receiver) = mpsc::channel(QUEUE);
     let (done, verdict) = oneshot::channel();
     let (thread_content, thread_progress) = (content.clone(), progress.clone());
@@ -102,13 +106,13 @@ async fn attempt(
     Ok(source_id)
 }
 
-fn request(event: Event) -> v1::UploadSourceRequest {
+pub(super) fn request(event: Event) -> v1::UploadSourceRequest {
     v1::UploadSourceRequest { event: Some(event) }
 }
 
 /// Ends at the mark alone: a channel that is closed without it leaves the stream open, and the call
 /// is dropped.
-fn requests(
+pub(super) fn requests(
     chunks: mpsc::Receiver<Option<Bytes>>,
 ) -> impl Stream<Item = v1::UploadSourceRequest> + Send {
     let broken = tokio_stream::pending();

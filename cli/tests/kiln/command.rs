@@ -29,6 +29,8 @@ pub(crate) fn bare() -> Command {
         .env_remove("KILN_SOCKET")
         .env_remove("KILN_PROJECT")
         .env("KILN_RECONNECT", "20s")
+        // A test leaves nothing in the home of whoever runs it.
+        .env("KILN_NO_CONTEXT_CACHE", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -8,6 +8,7 @@
 //! ```
 
 mod attachment;
+mod builds;
 mod guest;
 mod images;
 mod job;
@@ -24,7 +25,8 @@ use std::{
 
 use bytes::Bytes;
 use kiln_proto::v1::{
-    self, host_service_server::HostServiceServer, image_service_server::ImageServiceServer,
+    self, artifact_service_server::ArtifactServiceServer, build_service_server::BuildServiceServer,
+    host_service_server::HostServiceServer, image_service_server::ImageServiceServer,
     job_service_server::JobServiceServer,
 };
 use tempfile::TempDir;
@@ -33,6 +35,7 @@ use tokio_stream::wrappers::UnixListenerStream;
 
 use self::guest::Guest;
 pub(crate) use self::{
+    builds::{BuildPlan, BuildStep, Builds},
     images::{ImagePlan, Images, Outside, image},
     job::{completed, exited, failed, job, timed_out},
     plan::{Death, Plan, Step},
@@ -68,6 +71,7 @@ pub(crate) struct State {
     pub(crate) execs: watch::Sender<Vec<v1::ExecSpec>>,
     pub(crate) attaches: Mutex<Vec<v1::Attach>>,
     pub(crate) images: Images,
+    pub(crate) builds: Builds,
     pub(crate) stdin: Mutex<Vec<u8>>,
     pub(crate) stdin_closed: watch::Sender<bool>,
     /// Bytes of output that the client's window had room for.
@@ -88,6 +92,7 @@ impl Fake {
             jobs: Mutex::new(jobs),
             deaths: Mutex::new(plan.deaths.clone()),
             images: Images::new(&plan.images),
+            builds: Builds::default(),
             plan,
             returns: watch::channel(0).0,
             creating: watch::channel(false).0,
@@ -159,6 +164,8 @@ impl State {
         let jobs = JobServiceServer::new(service::Service(self.clone()));
         let hosts = HostServiceServer::new(service::Service(self.clone()));
         let images = ImageServiceServer::new(service::Service(self.clone()));
+        let builds = BuildServiceServer::new(service::Service(self.clone()));
+        let artifacts = ArtifactServiceServer::new(service::Service(self.clone()));
         runtime.spawn(
             tonic::transport::Server::builder()
                 // As a kilnd must have them: with h2's own windows a command that does not read
@@ -168,6 +175,8 @@ impl State {
                 .add_service(jobs)
                 .add_service(hosts)
                 .add_service(images)
+                .add_service(builds)
+                .add_service(artifacts)
                 .serve_with_incoming(UnixListenerStream::new(listener)),
         );
         *self.runtime.lock().unwrap() = Some(runtime);
@@ -243,7 +252,7 @@ impl Drop for Fake {
 fn exec_of(job: &v1::Job) -> v1::ExecSpec {
     match job.spec.clone().unwrap_or_default().work {
         Some(v1::job_spec::Work::Exec(exec)) => exec,
-        None => panic!("a job without work"),
+        Some(v1::job_spec::Work::Build(_)) | None => panic!("a job without a command"),
     }
 }
 

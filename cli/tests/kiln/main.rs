@@ -5,6 +5,7 @@
 mod command;
 mod fake;
 
+mod builds;
 mod cancel;
 mod egress;
 mod exit_codes;

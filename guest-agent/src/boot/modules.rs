@@ -1,16 +1,17 @@
-//! The kernel's modules, from the initramfs, in the order in which they stand in `/modules/order`.
+//! The kernel's modules, from the initramfs, in the order in which they stand in `/modules/order`; and
+//! those that few guests want, from the root.
 
 use std::{
     fs::{self, DirEntry, File},
     io::{self, Read},
     os::fd::OwnedFd,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rustix::{
     fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat},
     io::Errno,
-    system::finit_module,
+    system::{finit_module, uname},
 };
 
 use crate::kmsg;
@@ -22,6 +23,8 @@ const MAX_ORDER_BYTES: u64 = 64 * 1024;
 const LATE: [&str; 2] = ["button.ko", "evdev.ko"];
 /// Of no use to a machine without a network device.
 const NETWORK: [&str; 3] = ["failover.ko", "net_failover.ko", "virtio_net.ko"];
+/// In the root, below it in the kernel's release.
+const ON_DEMAND: &str = "/usr/lib/modules";
 const VIRTIO_DEVICES: &str = "/sys/bus/virtio/devices";
 /// What a network device is among those of virtio.
 const VIRTIO_NETWORK: u32 = 1;
@@ -32,6 +35,8 @@ pub(crate) enum ModuleError {
     Order(#[source] io::Error),
     #[error("{DIRECTORY}/{ORDER} names {0:?}, which is no file name")]
     Name(String),
+    #[error("{path} cannot be opened")]
+    Open { path: PathBuf, source: io::Error },
     #[error("the kernel did not take the module {name}")]
     Load { name: String, source: io::Error },
 }
@@ -77,6 +82,18 @@ impl Modules {
                 kmsg::error(format_args!("{error}"));
             }
         }
+    }
+}
+
+/// Loads a module that the root has and that needs no other. One that is loaded stays as it is.
+pub(crate) fn load_on_demand(name: &str) -> Result<(), ModuleError> {
+    let release = uname();
+    let release = release.release().to_string_lossy();
+    let path = Path::new(ON_DEMAND).join(&*release).join(format!("{name}.ko"));
+    let file = File::open(&path).map_err(|source| ModuleError::Open { path, source })?;
+    match finit_module(&file, c"", 0) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(errno) => Err(ModuleError::Load { name: name.to_owned(), source: errno.into() }),
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) enum MountError {
     Enter(#[source] io::Error),
 }
 
-const NO_PROGRAMS: MountFlags =
+pub(crate) const NO_PROGRAMS: MountFlags =
     MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
 const NO_DEVICES: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
@@ -69,7 +69,7 @@ pub(super) fn kernel(root: &str) -> Result<(), MountError> {
 }
 
 /// Mounts a file system on a directory, which is made when it is missing.
-pub(super) fn attach(
+pub(crate) fn attach(
     kind: &'static str,
     device: impl AsRef<Path>,
     target: &str,

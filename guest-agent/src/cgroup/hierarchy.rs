@@ -3,13 +3,20 @@
 use std::{
     io,
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use super::{CommandGroup, directory::Directory};
+use super::{
+    CommandGroup,
+    directory::Directory,
+    engine::{self, Engine},
+};
 use crate::{
     command::Limits,
-    group::{Group, Groups},
+    group::{EngineGroups, Group, Groups},
 };
 
 /// Where it is mounted.
@@ -50,12 +57,14 @@ impl Hierarchy {
         Ok(Self { root, next: AtomicU64::new(1), default_pids: default_pids(), complete: false })
     }
 
+    fn has_controllers(&self, group: &Directory) -> bool {
+        self.complete || group.has("pids.max")
+    }
+
     fn limit(&self, group: &Directory, limits: &Limits) -> io::Result<()> {
-        if !self.complete && !group.has("pids.max") {
+        if !self.has_controllers(group) {
             return Ok(());
         }
-        // One process out of memory takes the whole command with it: half a build is no build.
-        group.write("memory.oom.group", "1")?;
         if let Some(bytes) = limits.memory_bytes {
             group.write("memory.max", &bytes.to_string())?;
         }
@@ -73,12 +82,29 @@ impl Groups for Hierarchy {
     fn create(&self, limits: &Limits) -> io::Result<Box<dyn Group>> {
         let name = format!("exec-{}", self.next.fetch_add(1, Ordering::Relaxed));
         let directory = self.root.make_child(&name)?;
-        if let Err(error) = self.limit(&directory, limits) {
+        // One process out of memory takes the whole command with it: half a build is no build.
+        let together = if self.has_controllers(&directory) {
+            directory.write("memory.oom.group", "1")
+        } else {
+            Ok(())
+        };
+        if let Err(error) = together.and_then(|()| self.limit(&directory, limits)) {
             // An empty group that stays behind harms nobody; the first error is the one to tell.
             let _ = self.root.remove_child(&name);
             return Err(error);
         }
         Ok(Box::new(CommandGroup { root: self.root.try_clone()?, name, directory }))
+    }
+
+    /// One step out of memory fails by itself, and the engine lives to tell of it.
+    fn create_for_engine(&self, limits: &Limits) -> io::Result<Arc<dyn EngineGroups>> {
+        let directory = self.root.make_child(engine::NAME)?;
+        if !self.has_controllers(&directory) {
+            return Ok(Arc::new(Engine::arrange(directory, None)?));
+        }
+        self.limit(&directory, limits)?;
+        directory.write("cgroup.subtree_control", "+cpu +memory +pids")?;
+        Ok(Arc::new(Engine::arrange(directory, limits.memory_bytes)?))
     }
 }
 

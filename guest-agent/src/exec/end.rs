@@ -67,8 +67,8 @@ impl Ended {
         let Memory { peak_bytes, kills } = group.memory();
         let (timed_out, out_of_memory) = match cause {
             Cause::NoProgram(refusal) => return End::Refused(ExecRefused::from(&refusal)),
-            // Nobody is told.
-            Cause::Abandoned => (false, false),
+            // Nobody is told, or told by what has stopped it.
+            Cause::Abandoned | Cause::Stopped => (false, false),
             // The kernel counts before it kills. When the main process was not killed, it was a
             // group further down that ran out, and the command has lived to tell of it.
             Cause::Exited(status) => (false, kills > 0 && status == KILLED),

@@ -13,8 +13,9 @@ use tokio::{
     time::{Duration, Instant, sleep_until},
 };
 
-pub(super) use self::window::{Chunk, NoSuchOffset, NotSent, Output, Window};
-use super::{pipe::Pipe, run::Run};
+pub(crate) use self::window::Output;
+pub(super) use self::window::{Chunk, NoSuchOffset, NotSent, Window};
+use super::{pipe::Pipe, run::Run, work::Work};
 use crate::{kmsg, transport::MAX_WRITE_BYTES};
 
 /// How long a stream of small pieces is left to grow.
@@ -63,25 +64,31 @@ impl Source {
         }
     }
 
-    /// Whether there may be more.
-    fn take(&mut self, read: io::Result<usize>, data: &[u8], run: &Run) {
+    /// How much there is of it; at its end there is nothing.
+    fn take(&mut self, read: io::Result<usize>) -> usize {
         match read {
             Ok(0) => self.pipe = None,
             Ok(length) => {
-                run.push(self.output, &data[..length]);
                 self.pace.keep(length);
+                return length;
             }
             Err(error) => {
                 kmsg::error(format_args!("{:?} of a command cannot be read: {error}", self.output));
                 self.pipe = None;
             }
         }
+        0
     }
 }
 
 /// Reads as fast as the window takes it, both streams in turn, until both have ended or nothing is
 /// left when closing. Returns early when nobody will ask for it.
-pub(super) async fn pump(mut sources: [Source; 2], run: &Run, mut flow: watch::Receiver<Flow>) {
+pub(super) async fn pump(
+    mut sources: [Source; 2],
+    run: &Run,
+    mut flow: watch::Receiver<Flow>,
+    work: &mut Option<Box<dyn Work>>,
+) {
     // The sender lives as long as we are polled.
     let _ = flow.wait_for(|flow| *flow != Flow::Held).await;
     // One of each: both are read to, and only one is read from.
@@ -93,19 +100,25 @@ pub(super) async fn pump(mut sources: [Source; 2], run: &Run, mut flow: watch::R
         }
         let [stdout, stderr] = &mut sources;
         // At random where both are ready: a flood on one lets the other through.
-        tokio::select! {
-            read = stdout.read(&mut near[..room]) => stdout.take(read, &near, run),
-            read = stderr.read(&mut far[..room]) => stderr.take(read, &far, run),
+        let (output, data) = tokio::select! {
+            read = stdout.read(&mut near[..room]) => (stdout.output, &near[..stdout.take(read)]),
+            read = stderr.read(&mut far[..room]) => (stderr.output, &far[..stderr.take(read)]),
             _ = flow.wait_for(|flow| *flow == Flow::Closing) => break,
-        }
+        };
+        push(output, data, run, work).await;
     }
     for source in &mut sources {
-        drain(source, &mut near, run).await;
+        drain(source, &mut near, run, work).await;
     }
 }
 
 /// To the pipe's end, or until it is empty.
-async fn drain(source: &mut Source, buffer: &mut [u8], run: &Run) {
+async fn drain(
+    source: &mut Source,
+    buffer: &mut [u8],
+    run: &Run,
+    work: &mut Option<Box<dyn Work>>,
+) {
     while let Some(pipe) = source.pipe.clone() {
         let room = room(run).await;
         if run.is_abandoned() {
@@ -113,8 +126,28 @@ async fn drain(source: &mut Source, buffer: &mut [u8], run: &Run) {
         }
         match pipe.read_now(&mut buffer[..room]) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-            read => source.take(read, buffer, run),
+            read => {
+                let length = source.take(read);
+                push(source.output, &buffer[..length], run, work).await;
+            }
         }
+    }
+}
+
+/// At most as much as there is room for; what comes of it in its stead waits for its room.
+async fn push(output: Output, data: &[u8], run: &Run, work: &mut Option<Box<dyn Work>>) {
+    match work {
+        None => run.push(output, data),
+        Some(work) => write(&work.translate(output, data), run).await,
+    }
+}
+
+/// To stdout, however much it is.
+pub(super) async fn write(mut data: &[u8], run: &Run) {
+    while !data.is_empty() && !run.is_abandoned() {
+        let (now, later) = data.split_at(room(run).await.min(data.len()));
+        run.push(Output::Stdout, now);
+        data = later;
     }
 }
 

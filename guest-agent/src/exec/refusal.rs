@@ -6,13 +6,14 @@ use kiln_proto::agent::v1::{ExecRefused, exec_refused::Reason};
 use rustix::io::Errno;
 
 use crate::{
+    build::{NoBuild, NotBegun},
     command::{Command, InvalidCommand},
     process::{Failure, Stage},
     user::UnknownUser,
 };
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     #[error("{program:?} was not found{where_}")]
     NotFound { program: CString, where_: &'static str },
     #[error("{path:?} cannot be executed: {why}")]
@@ -23,6 +24,10 @@ pub(super) enum Refusal {
     UnknownUser(#[from] UnknownUser),
     #[error(transparent)]
     Invalid(#[from] InvalidCommand),
+    #[error("no build: {0}")]
+    NoBuild(#[from] NoBuild),
+    #[error("no build: {0}")]
+    NotBegun(#[from] NotBegun),
     #[error("arguments and environment are larger than the kernel allows")]
     TooLarge,
     #[error("the agent could not {what}")]
@@ -74,7 +79,9 @@ impl Refusal {
             Self::NotExecutable { .. } => Reason::NotExecutable,
             Self::BadWorkdir { .. } => Reason::BadWorkdir,
             Self::UnknownUser(_) => Reason::UnknownUser,
-            Self::Invalid(_) | Self::TooLarge => Reason::Invalid,
+            Self::NoBuild(NoBuild::PartsLost) => Reason::PartsLost,
+            Self::Invalid(_) | Self::TooLarge | Self::NoBuild(_) => Reason::Invalid,
+            Self::NotBegun(why) => why.reason(),
             Self::Agent { .. } => Reason::Agent,
         }
     }

@@ -5,10 +5,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use kiln_proto::agent::v1::ExecStart;
 use tonic::Status;
 
-use super::run::{Run, Seat};
+use super::{
+    run::{Run, Seat},
+    start::{Begun, Start},
+};
 
 /// More than a job has ever asked for at once; each may hold a few chunks of memory.
 const MAX_RUNNING: usize = 64;
@@ -28,32 +30,30 @@ struct Entries {
 
 #[derive(Debug)]
 struct Named {
-    /// Without its offset.
-    start: ExecStart,
+    begun: Begun,
     run: Arc<Run>,
 }
 
 /// A command to which a stream has come.
-#[derive(Debug)]
 pub(super) struct Entered {
     pub(super) run: Arc<Run>,
     pub(super) seat: Seat,
     /// What is to be started, when the stream is the command's first.
-    pub(super) new: Option<ExecStart>,
+    pub(super) new: Option<Start>,
 }
 
 impl Register {
     /// Finds the command, or enters a new one. Both under one lock: of two streams with the same
     /// id, one starts it.
-    pub(super) fn enter(&self, mut start: ExecStart) -> Result<Entered, Status> {
-        check_id(&start.id)?;
-        let offset = std::mem::take(&mut start.output_offset);
+    pub(super) fn enter(&self, start: Start) -> Result<Entered, Status> {
+        let (begun, offset) = start.begun();
+        let id = start.id();
+        check_id(id)?;
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(named) = entries.named.get(&start.id) {
-            if named.start != start {
+        if let Some(named) = entries.named.get(id) {
+            if named.begun != begun {
                 return Err(Status::invalid_argument(format!(
-                    "command {:?} was started before, and differently",
-                    start.id
+                    "command {id:?} was started before, and differently"
                 )));
             }
             let run = Arc::clone(&named.run);
@@ -63,8 +63,7 @@ impl Register {
         }
         if offset != 0 {
             return Err(Status::failed_precondition(format!(
-                "no command was started as {:?}: there is no output up to {offset}",
-                start.id
+                "no command was started as {id:?}: there is no output up to {offset}"
             )));
         }
         entries.running.retain(|run| run.strong_count() > 0);
@@ -74,14 +73,13 @@ impl Register {
         let run = Arc::new(Run::new(&start));
         // Nothing is forgotten before the beginning.
         let seat = run.sit(0).unwrap_or_default();
-        if !start.id.is_empty() {
+        if !id.is_empty() {
             if entries.named.len() >= MAX_NAMED {
                 return Err(Status::resource_exhausted(format!(
                     "{MAX_NAMED} commands have had an id already"
                 )));
             }
-            let named = Named { start: start.clone(), run: Arc::clone(&run) };
-            entries.named.insert(start.id.clone(), named);
+            entries.named.insert(id.to_owned(), Named { begun, run: Arc::clone(&run) });
         }
         entries.running.push(Arc::downgrade(&run));
         Ok(Entered { run, seat, new: Some(start) })

@@ -20,7 +20,7 @@ use std::{
 
 use kiln_proto::agent::{
     MAX_CHUNK_BYTES, OUTPUT_WINDOW_BYTES,
-    v1::{ExecExited, ExecRefused, ExecStart},
+    v1::{ExecExited, ExecRefused},
 };
 use tokio::sync::watch;
 use tonic::Status;
@@ -29,6 +29,7 @@ use super::{
     input::Queue,
     output::{Chunk, NoSuchOffset, NotSent, Output, Window},
     pipe::Pipe,
+    start::Start,
 };
 use crate::{
     group::OwnedGroup,
@@ -46,7 +47,16 @@ pub(crate) struct Run {
     pub(super) is_named: bool,
     has_stdin: bool,
     pub(super) has_terminal: bool,
+    patience: Patience,
     state: watch::Sender<State>,
+}
+
+/// With a command that was sent a signal to end it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    Endless,
+    /// It is killed soon after.
+    Little,
 }
 
 pub(super) struct State {
@@ -57,6 +67,7 @@ pub(super) struct State {
     seat: Seat,
     /// Nobody will ever ask for it.
     abandoned: bool,
+    hurried: bool,
 }
 
 enum Stage {
@@ -103,8 +114,8 @@ pub(super) struct News {
 }
 
 impl Run {
-    pub(super) fn new(start: &ExecStart) -> Self {
-        let is_named = !start.id.is_empty();
+    pub(super) fn new(start: &Start) -> Self {
+        let is_named = !start.id().is_empty();
         let window = if is_named { NAMED_WINDOW } else { UNNAMED_WINDOW };
         let state = State {
             stage: Stage::Starting,
@@ -112,11 +123,16 @@ impl Run {
             stdin: Queue::default(),
             seat: Seat::default(),
             abandoned: false,
+            hurried: false,
         };
         Self {
             is_named,
-            has_stdin: start.stdin,
-            has_terminal: start.terminal.is_some(),
+            has_stdin: start.has_stdin(),
+            has_terminal: start.has_terminal(),
+            patience: match start {
+                Start::Command(_) => Patience::Endless,
+                Start::Build(..) => Patience::Little,
+            },
             state: watch::Sender::new(state),
         }
     }
@@ -270,7 +286,12 @@ impl Run {
     }
 
     pub(super) fn signal(&self, number: i32) -> io::Result<()> {
-        self.living().map_or(Ok(()), |living| send_signal(living.child.pidfd.as_fd(), number))
+        self.living().map_or(Ok(()), |living| send_signal(living.child.pidfd.as_fd(), number))?;
+        let ends = matches!(number, libc::SIGINT | libc::SIGTERM | libc::SIGQUIT);
+        if ends && self.patience == Patience::Little {
+            self.change(|state| state.hurried = true);
+        }
+        Ok(())
     }
 
     pub(super) fn kill(&self) -> io::Result<()> {
@@ -309,6 +330,10 @@ impl State {
 
     pub(super) fn is_abandoned(&self) -> bool {
         self.abandoned
+    }
+
+    pub(super) fn is_hurried(&self) -> bool {
+        self.hurried
     }
 }
 

@@ -4,22 +4,22 @@ use std::{io, os::fd::AsFd, sync::Arc, time::Duration};
 
 use tokio::{
     net::unix::pipe,
-    sync::watch,
-    time::{Instant, sleep_until, timeout},
+    sync::{oneshot, watch},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{
     born::Born,
     end::{self, Ended},
     input::{self, Stdin},
-    output::{Flow, Output, Source, pump},
+    output::{Flow, Output, Source, pump, write},
     pipe::Pipe,
     program::{Program, became_program},
     refusal::{Refusal, Subject},
-    run::{Living, Run, State},
+    run::{End, Living, Run, State},
+    work::Work,
 };
 use crate::{
-    command::Command,
     disk_watch::Watching,
     process::{Ends, hang_up, send_signal},
     reaper::{Exit, ExitStatus},
@@ -29,8 +29,11 @@ use crate::{
 /// history.
 const HANG_UP_LIMIT: Duration = Duration::from_millis(250);
 
+/// How long the engine's client gets to say good-bye: it takes seconds for what it takes the engine no
+/// time to do without it.
+const HURRY_LIMIT: Duration = Duration::from_millis(300);
+
 /// A child with its pipes in the runtime's hands. Dropping it kills it.
-#[derive(Debug)]
 pub(super) struct Running {
     living: Arc<Living>,
     exit: Exit,
@@ -40,6 +43,8 @@ pub(super) struct Running {
     at: Instant,
     timeout: Option<Duration>,
     subject: Subject,
+    work: Option<Box<dyn Work>>,
+    stop: Option<oneshot::Receiver<()>>,
 }
 
 /// What brought the command to its end.
@@ -47,6 +52,8 @@ pub(super) struct Running {
 pub(super) enum Cause {
     Exited(ExitStatus),
     TimedOut,
+    /// It has nothing more to do.
+    Stopped,
     /// Nobody will ask for it.
     Abandoned,
     /// The child never became its program.
@@ -54,7 +61,12 @@ pub(super) enum Cause {
 }
 
 impl Running {
-    pub(super) fn new(born: Born, command: &Command) -> io::Result<Self> {
+    pub(super) fn new(
+        born: Born,
+        timeout: Option<Duration>,
+        work: Option<(Box<dyn Work>, oneshot::Receiver<()>)>,
+    ) -> io::Result<Self> {
+        let (work, stop) = work.unzip();
         let Born { group, child, exit, report, ends, at, subject } = born;
         let (stdin, sources, terminal) = match ends {
             Ends::Pipes { stdin, stdout, stderr } => {
@@ -79,17 +91,20 @@ impl Running {
             stdin,
             sources,
             at,
-            timeout: command.timeout,
+            timeout,
             subject,
+            work,
+            stop,
         })
     }
 
     /// Runs it to its end, whoever listens.
     pub(super) async fn run(self, run: &Run, watching: Watching) {
-        let Self { living, mut exit, report, stdin, sources, at, timeout, subject } = self;
+        let Self { living, mut exit, report, stdin, sources, at, timeout, subject, mut work, stop } =
+            self;
         let (flow, flowing) = watch::channel(Flow::Held);
         let life = async {
-            let work = async {
+            let lives = async {
                 match became_program(report).await {
                     Program::Running => {}
                     Program::Missing(failure) => {
@@ -102,8 +117,10 @@ impl Running {
             };
             let cause = tokio::select! {
                 biased;
-                cause = work => cause,
+                cause = lives => cause,
                 () = deadline(at, timeout) => Cause::TimedOut,
+                () = stopped(stop) => Cause::Stopped,
+                () = hurried(run) => Cause::Stopped,
                 () = run.until(State::is_abandoned) => Cause::Abandoned,
             };
             let cause = match cause {
@@ -115,13 +132,18 @@ impl Running {
             flow.send_replace(Flow::Closing);
             ended
         };
-        let work = async { tokio::join!(life, pump(sources, run, flowing)) };
+        let all = async { tokio::join!(life, pump(sources, run, flowing, &mut work)) };
         let (ended, ()) = tokio::select! {
-            ended = work => ended,
+            ended = all => ended,
             // Never resolves: it ends with the command.
             () = input::write(stdin, run) => return,
         };
-        run.end(ended.into_end(&*living.group, watching).await);
+        let mut end = ended.into_end(&*living.group, watching).await;
+        if let (Some(work), End::Exited(exited)) = (work, &mut end) {
+            let last = work.finish(exited, living.group.memory()).await;
+            write(&last, run).await;
+        }
+        run.end(end);
     }
 }
 
@@ -133,6 +155,26 @@ async fn say_good_bye(living: &Living, exit: &mut Exit) -> Cause {
     let _ = send_signal(living.child.pidfd.as_fd(), libc::SIGHUP);
     let exited = timeout(HANG_UP_LIMIT, exit).await;
     exited.map_or(Cause::Abandoned, |status| Cause::Exited(end::status(status)))
+}
+
+/// # Cancel safety
+/// Safe.
+async fn stopped(stop: Option<oneshot::Receiver<()>>) {
+    // Who cannot say it any more does not say it.
+    let told = match stop {
+        Some(stop) => stop.await.is_ok(),
+        None => false,
+    };
+    if !told {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// # Cancel safety
+/// Safe.
+async fn hurried(run: &Run) {
+    run.until(State::is_hurried).await;
+    sleep(HURRY_LIMIT).await;
 }
 
 /// # Cancel safety

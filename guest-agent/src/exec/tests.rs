@@ -88,7 +88,7 @@ impl Host {
         let (answers, told) = Answers::channel();
         let engine = engine.clone();
         tokio::spawn(async move {
-            engine.attend(start, ReceiverStream::new(incoming), answers).await;
+            engine.attend(Start::Command(start), ReceiverStream::new(incoming), answers).await;
         });
         Self { requests: Some(requests), answers: told, began: Instant::now(), is_named }
     }

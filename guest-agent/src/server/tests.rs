@@ -17,7 +17,7 @@ use crate::{
     disk_watch::DiskWatch,
     disks::BlockDevices,
     exec::Engine,
-    group::{Group, Groups},
+    group::{EngineGroups, Group, Groups},
     reaper::tests::REAPER,
     service::Greeting,
 };
@@ -29,6 +29,10 @@ impl Groups for NoGroups {
     fn create(&self, _: &Limits) -> io::Result<Box<dyn Group>> {
         Err(io::ErrorKind::Unsupported.into())
     }
+
+    fn create_for_engine(&self, _: &Limits) -> io::Result<Arc<dyn EngineGroups>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 fn service() -> Arc<Service> {
@@ -36,7 +40,14 @@ fn service() -> Arc<Service> {
     let watch = DiskWatch::start(look).unwrap();
     let engine = Engine::new(Arc::clone(&REAPER), Arc::new(NoGroups), watch);
     let (milestones, power) = Default::default();
-    Arc::new(Service::new(engine, Arc::new(BlockDevices), milestones, power, Greeting::Checked))
+    Arc::new(Service::new(
+        engine,
+        Arc::new(BlockDevices),
+        milestones,
+        power,
+        Greeting::Checked,
+        None,
+    ))
 }
 
 fn connection() -> DuplexStream {

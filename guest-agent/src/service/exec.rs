@@ -1,14 +1,17 @@
 //! The stream of one command.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use kiln_proto::agent::v1::{ExecRequest, ExecStart, exec_request::Event};
+use kiln_proto::agent::v1::{BuildStart, ExecRequest, exec_request::Event};
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use super::Service;
-use crate::exec::{Answer, Answers};
+use crate::{
+    build::{Asked, Builds, Parts},
+    exec::{Answer, Answers, Start},
+};
 
 /// How long an open stream may say nothing.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -25,9 +28,9 @@ impl Service {
             return Err(Status::unavailable("the guest is shutting down"));
         }
         let (answers, stream) = Answers::channel();
-        let engine = self.engine.clone();
+        let (engine, builds) = (self.engine.clone(), Arc::clone(&self.builds));
         tokio::spawn(async move {
-            match first(&mut requests).await {
+            match first(&mut requests, builds).await {
                 Ok(start) => engine.attend(start, requests, answers).await,
                 Err(status) => answers.fail(status).await,
             }
@@ -36,12 +39,29 @@ impl Service {
     }
 }
 
-async fn first(requests: &mut Streaming<ExecRequest>) -> Result<ExecStart, Status> {
-    let request = timeout(START_LIMIT, requests.message())
-        .await
-        .map_err(|_| Status::deadline_exceeded("no start within 10 s"))??;
-    match request.and_then(|request| request.event) {
-        Some(Event::Start(start)) => Ok(start),
-        _ => Err(Status::invalid_argument("the first request is start")),
+/// Parts come before what they are of.
+async fn first(
+    requests: &mut Streaming<ExecRequest>,
+    builds: Arc<Builds>,
+) -> Result<Start, Status> {
+    let mut parts = None::<Parts>;
+    loop {
+        let request = timeout(START_LIMIT, requests.message())
+            .await
+            .map_err(|_| Status::deadline_exceeded("no start within 10 s"))??;
+        match request.and_then(|request| request.event) {
+            Some(Event::Start(start)) if parts.is_none() => return Ok(Start::Command(start)),
+            Some(Event::Build(start)) => return build(start, parts.unwrap_or_default(), builds),
+            Some(Event::Part(part)) => {
+                let taken = parts.get_or_insert_default().take(part);
+                taken.map_err(|invalid| Status::invalid_argument(invalid.to_string()))?;
+            }
+            _ => return Err(Status::invalid_argument("start stands first, or a build's parts")),
+        }
     }
+}
+
+fn build(start: BuildStart, parts: Parts, builds: Arc<Builds>) -> Result<Start, Status> {
+    let start = Start::build(Asked { start, parts }, builds);
+    start.map_err(|invalid| Status::invalid_argument(invalid.to_string()))
 }

@@ -11,6 +11,8 @@ use rustix::{
 pub(super) const RECORD: &str = "SCHILY.xattr.";
 /// As large as the kernel allows.
 const MAX_BYTES: usize = 64 * 1024;
+/// More than the names of most take.
+const USUAL_BYTES: usize = 256;
 
 /// What a file has that belongs to it wherever it is. The rest belongs to the file system it is on:
 /// an overlay's own marks, labels of a security module.
@@ -25,11 +27,13 @@ fn travels(name: &str) -> bool {
 /// its newline, and the end of its name by the first `=`.
 pub(super) fn read(file: BorrowedFd<'_>) -> Vec<(String, Vec<u8>)> {
     // Most files have none, and a file system may be without them.
-    if flistxattr(file, &mut [0_u8; 0]).unwrap_or(0) == 0 {
-        return Vec::new();
+    let mut list = vec![0; USUAL_BYTES];
+    let mut length = flistxattr(file, &mut list);
+    if length == Err(Errno::RANGE) {
+        list.resize(MAX_BYTES, 0);
+        length = flistxattr(file, &mut list);
     }
-    let mut list = vec![0; MAX_BYTES];
-    let length = flistxattr(file, &mut list).unwrap_or(0);
+    let Ok(length @ 1..) = length else { return Vec::new() };
     let names = list[..length].split(|byte| *byte == 0);
     let names = names.filter_map(|name| std::str::from_utf8(name).ok());
     let mut value = vec![0; MAX_BYTES];

@@ -25,6 +25,8 @@ pub(super) enum Failure {
     Entry { name: String, why: String },
     #[error("the file system has no room for {name:?}")]
     Full { name: String },
+    #[error("whoever wrote has not written all of it")]
+    Unfinished,
 }
 
 /// A failure as the host is told.
@@ -74,11 +76,22 @@ impl Failure {
                 }
                 Some(_) => Reason::NotFound,
             },
-            Self::NotTheKind { .. } => Reason::NotFound,
+            Self::NotTheKind { .. } | Self::Unfinished => Reason::NotFound,
             Self::TooLarge { .. } => Reason::TooLarge,
             Self::Archive { .. } | Self::Entry { .. } => Reason::Invalid,
             Self::Full { .. } => Reason::DiskFull,
         }
+    }
+}
+
+impl Refused {
+    /// The disk holds less than there was.
+    pub(crate) fn is_no_room(&self) -> bool {
+        self.reason == Reason::TooLarge
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 }
 

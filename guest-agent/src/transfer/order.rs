@@ -7,7 +7,7 @@ use kiln_proto::agent::v1::{DiskFormat, PackRequest, UnpackRequest};
 /// As many bytes as virtio gives a serial number.
 const MAX_SERIAL_BYTES: usize = 20;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Order {
     pub(crate) disk: String,
     pub(crate) task: Task,

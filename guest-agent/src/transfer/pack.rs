@@ -15,7 +15,7 @@ use std::{
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
-use self::disk::Disk;
+pub(super) use self::disk::Disk;
 use super::{Format, failure::Failure, progress::Progress};
 
 const COPY_BYTES: usize = 256 * 1024;

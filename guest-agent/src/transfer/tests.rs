@@ -1,5 +1,6 @@
 //! Whole transfers, between directories and plain files that stand for disks.
 
+mod contexts;
 mod hostile;
 mod repeated;
 mod round_trip;
@@ -26,12 +27,12 @@ fn is_root() -> bool {
 struct Files(PathBuf);
 
 impl Disks for Files {
-    fn find(&self, serial: &str) -> Result<PathBuf, crate::disks::NoDisk> {
+    fn find(&self, serial: &str) -> Result<PathBuf, NoDisk> {
         let path = self.0.join(serial);
         if path.exists() {
             return Ok(path);
         }
-        Err(crate::disks::NoDisk::Missing { serial: serial.to_owned(), found: Vec::new() })
+        Err(NoDisk::Missing { serial: serial.to_owned(), found: Vec::new() })
     }
 }
 
@@ -95,7 +96,7 @@ fn census(root: &Path) -> BTreeMap<PathBuf, String> {
         let content = if kind.is_symlink() {
             format!("-> {:?}", fs::read_link(path).unwrap())
         } else if kind.is_file() {
-            let attributes = attributes::read(fs::File::open(path).unwrap().as_fd());
+            let attributes = attributes::read(File::open(path).unwrap().as_fd());
             format!("{:x} {attributes:?}", hash(&fs::read(path).unwrap()))
         } else {
             String::new()

@@ -31,6 +31,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         tenant: "local".to_owned(),
         job: None,
         outside: caller::Outside::StoredOnly,
+        writes: caller::Writes::All,
         ledger: Arc::new(Nothing),
     };
     loop {

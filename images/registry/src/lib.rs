@@ -2,6 +2,7 @@
 //! guests and local clients push, and brings what they pull from registries outside. It knows nothing
 //! of jobs: a [`caller::Caller`] says in whose name something is asked for, and what it may reach.
 
+pub mod build;
 pub mod caller;
 pub mod content;
 pub mod digest;

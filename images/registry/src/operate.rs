@@ -7,6 +7,7 @@
 //! Everything is done in the name of a tenant. Its own `local/…` it may change; what came from
 //! registries outside it sees as far as they let it in, and that not too long ago.
 
+mod build;
 mod change;
 mod config;
 mod error;
@@ -14,6 +15,7 @@ mod export;
 mod import;
 mod list;
 mod look;
+mod plan;
 mod platform;
 mod progress;
 mod pull;
@@ -29,11 +31,13 @@ use std::{
 };
 
 pub use self::{
+    build::{Built, BuiltImage, Fault, Form, IngestError, Onward},
     change::Pruned,
     config::{ImageConfig, MAX_CONFIG_BYTES},
     error::{Blamed, OperateError},
     list::{Listing, Page},
     look::{Image, Inspected, Part},
+    plan::Plan,
     platform::{InvalidPlatform, Platforms},
     progress::{Progress, Transfer},
     pull::Pulled,
@@ -80,7 +84,7 @@ impl Images {
         repository: &Repository,
     ) -> Result<bool, OperateError> {
         Ok(match &repository.space {
-            Space::Local { tenant: owner } => owner == tenant,
+            Space::Local { tenant: owner } | Space::Build { tenant: owner } => owner == tenant,
             Space::Mirror { .. } => {
                 let right = self.store.right(tenant, repository).await?;
                 right.is_some_and(|right| self.is_in_force(right))

@@ -17,6 +17,8 @@ pub struct Repository {
 pub enum Space {
     /// `local/NAME`: what a tenant pushed; nobody else's.
     Local { tenant: String },
+    /// What a tenant's builds made, before it has a name: see [`crate::build`].
+    Build { tenant: String },
     /// What a registry outside has, as far as it was brought here. Each tenant's right to read it is
     /// that registry's to grant.
     Mirror { host: Host },

@@ -17,6 +17,7 @@
 //! All that waits for a disk does so on blocking threads; no future here holds one while it waits
 //! for a sender or a receiver.
 
+mod batch;
 mod blob;
 mod check;
 mod collect;
@@ -51,6 +52,7 @@ mod writer;
 
 use std::{path::Path, sync::Arc};
 
+pub(crate) use self::batch::{Batch, Lot, Part, Source as LotSource, Written};
 use self::inner::Inner;
 pub use self::{
     blob::StoredBlob,

@@ -44,6 +44,9 @@ pub(super) fn program(
         .arg(format!("--include={}", include.join(",")))
         .args(options)
         .args(excludes.map(|path| format!("--dpkgopt=path-exclude=/{path}/*")))
+        // The last that matches counts.
+        .arg(format!("--dpkgopt=path-exclude=/{}", pruning::EMULATORS))
+        .arg(format!("--dpkgopt=path-include=/usr/bin/{}", HOST.emulator))
         .args([SUITE, "-"])
         .args(archive.sources())
         .env("SOURCE_DATE_EPOCH", EPOCH.to_string()))

@@ -8,14 +8,19 @@ use std::{
 
 use tar::{Archive, Builder, Entry, EntryType, Header};
 
-use super::{GoldenRootError, pruning};
+use super::{GoldenRootError, KernelModules, pruning};
 use crate::{digest::Hasher, ledger::Ledger, recipe::EPOCH};
 
 /// What GNU tar calls an extended attribute.
 const XATTR: &str = "SCHILY.xattr.";
 
-/// Copies what belongs into the root, in the order in which it comes, which is by name.
-pub(super) fn rewrite(whole: &Path, tar: &Path) -> Result<Ledger, GoldenRootError> {
+/// Copies what belongs into the root, in the order in which it comes, which is by name. The modules
+/// come last.
+pub(super) fn rewrite(
+    whole: &Path,
+    modules: &KernelModules<'_>,
+    tar: &Path,
+) -> Result<Ledger, GoldenRootError> {
     let reading = |source| GoldenRootError::Io { path: whole.to_path_buf(), source };
     let writing = |source| GoldenRootError::Io { path: tar.to_path_buf(), source };
     let mut input = Archive::new(BufReader::new(File::open(whole).map_err(reading)?));
@@ -43,6 +48,7 @@ pub(super) fn rewrite(whole: &Path, tar: &Path) -> Result<Ledger, GoldenRootErro
         }
         copy(entry, path, target.as_deref(), &mut output, &mut ledger).map_err(writing)?;
     }
+    modules.append(&mut output, &mut ledger).map_err(writing)?;
     output.into_inner().and_then(|mut file| file.flush()).map_err(writing)?;
     Ok(ledger)
 }
@@ -120,6 +126,7 @@ impl<R: Read> Read for Witness<'_, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::Module;
 
     /// A tar of entries that are (path, type, link target or content, time).
     fn tar(directory: &Path, entries: &[(&str, EntryType, &str, u64)]) -> std::path::PathBuf {
@@ -160,7 +167,10 @@ mod tests {
             ],
         );
         let pruned = directory.path().join("root.tar");
-        rewrite(&whole, &pruned).unwrap();
+        let module = Module { file: "late.ko".to_owned(), content: b"late".to_vec() };
+        let modules = KernelModules { release: "6.12", modules: &[module] };
+        let ledger = rewrite(&whole, &modules, &pruned).unwrap();
+        assert!(ledger.has("usr/lib/modules/6.12/late.ko"));
         let mut archive = Archive::new(File::open(&pruned).unwrap());
         let mut found = Vec::new();
         for entry in archive.entries().unwrap() {
@@ -168,8 +178,10 @@ mod tests {
             let link =
                 entry.link_name_bytes().map(|name| String::from_utf8_lossy(&name).into_owned());
             let header = entry.header().clone();
-            assert_eq!((header.mode().unwrap(), header.gid().unwrap()), (0o755, 42));
             let path = String::from_utf8(entry.path_bytes().into_owned()).unwrap();
+            let added = path.starts_with("usr/lib/modules");
+            let (mode, group) = (header.mode().unwrap(), header.gid().unwrap());
+            assert_eq!((mode | 0o111, group), (0o755, if added { 0 } else { 42 }), "{path}");
             found.push((
                 path,
                 header.mtime().unwrap(),
@@ -182,6 +194,9 @@ mod tests {
             ("usr/bin/git", EPOCH, None, 1),
             ("usr/bin/git-upload", 7, Some("usr/bin/git"), 0),
             ("usr/bin/sh", 7, Some("../dash"), 0),
+            ("usr/lib/modules", EPOCH, None, 0),
+            ("usr/lib/modules/6.12", EPOCH, None, 0),
+            ("usr/lib/modules/6.12/late.ko", EPOCH, None, 0),
         ];
         let expected = expected.map(|(path, mtime, link, count)| {
             (path.to_owned(), mtime, link.map(str::to_owned), count)
@@ -193,7 +208,8 @@ mod tests {
     fn a_link_to_what_is_dropped_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         let whole = tar(directory.path(), &[("./usr/bin/p", EntryType::Link, "./usr/bin/perl", 0)]);
-        let error = rewrite(&whole, &directory.path().join("root.tar")).unwrap_err();
+        let none = KernelModules { release: "6.12", modules: &[] };
+        let error = rewrite(&whole, &none, &directory.path().join("root.tar")).unwrap_err();
         assert!(matches!(error, GoldenRootError::HardLink { link, .. } if link == "usr/bin/p"));
     }
 }

@@ -86,7 +86,7 @@ async fn exist(arguments: Arguments) -> io::Result<()> {
     let disks = Arc::new(PlainFiles::of(&disks)?);
     let never = switches.clone();
     let power_off: Box<dyn FnOnce() + Send> = Box::new(move || switch_off(&never));
-    let settings = Settings { disks, cgroup: None, power_off };
+    let settings = Settings { disks, cgroup: None, engine: None, power_off };
     spawn_local(
         async move { kiln_agent::serve_on(ReceiverStream::new(connections), settings).await },
     );

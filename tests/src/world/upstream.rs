@@ -24,6 +24,8 @@ pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 100);
 pub const PORT: u16 = 5443;
 /// As references name it.
 pub const NAME: &str = "registry.test:5443";
+/// Those that a base is there for.
+pub const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
 const HOST: &str = "registry.test";
 const ROBOT: &str = "robot";
 const PASSWORD: &str = "s3cret-upstream";
@@ -36,7 +38,8 @@ const START: Duration = Duration::from_secs(30);
 pub struct Upstream {
     directory: PathBuf,
     namespace: Namespace,
-    program: PathBuf,
+    /// A tree in which Debian's packages for tests are unpacked.
+    packages: PathBuf,
     child: Option<Child>,
 }
 
@@ -57,9 +60,8 @@ impl Upstream {
         chown(&password, Some(USER), None)?;
         file("config.yml", &configuration(&directory))?;
         file("registries.json", &registries(&directory))?;
-        let program = clients.join("usr/bin/docker-registry");
         let namespace = namespace.clone();
-        let mut upstream = Self { directory, namespace, program, child: None };
+        let mut upstream = Self { directory, namespace, packages: clients.clone(), child: None };
         upstream.start().await?;
         Ok(upstream)
     }
@@ -74,7 +76,7 @@ impl Upstream {
         let log = std::fs::File::create(self.directory.join("log"))?;
         let child = Spawn::new(program)
             .args(arguments)
-            .arg(&self.program)
+            .arg(self.packages.join("usr/bin/docker-registry"))
             .args(["serve", "config.yml"])
             .current_dir(&self.directory)
             .stdin(Stdio::null())
@@ -104,10 +106,41 @@ impl Upstream {
         let from = format!("oci:{}", layout.directory().display());
         let to = format!("docker://{ADDRESS}:{PORT}/{reference}");
         let credentials = format!("--dest-creds={ROBOT}:{PASSWORD}");
-        let options =
-            ["copy", "--quiet", "--preserve-digests", "--dest-tls-verify=false", &credentials];
+        let options = [
+            "copy",
+            "--quiet",
+            "--all",
+            "--preserve-digests",
+            "--dest-tls-verify=false",
+            &credentials,
+        ];
         let words = [&options[..], &[&from, &to]].concat();
         self.namespace.skopeo(&words).map(drop)
+    }
+
+    /// Copies all of `reference` into a directory, as its owner: its digest.
+    pub fn pulled(&self, reference: &str, into: &Path) -> anyhow::Result<String> {
+        let from = format!("docker://{ADDRESS}:{PORT}/{reference}");
+        let credentials = format!("{ROBOT}:{PASSWORD}");
+        let copy = ["copy", "--quiet", "--all", "--src-tls-verify=false", "--src-creds"];
+        let to = format!("dir:{}", into.display());
+        self.namespace.skopeo(&[&copy[..], &[&credentials, &from, &to]].concat())?;
+        let inspect = ["inspect", "--tls-verify=false", "--format", "{{.Digest}}", "--creds"];
+        let digest = self.namespace.skopeo(&[&inspect[..], &[&credentials, &from]].concat())?;
+        Ok(digest.trim().to_owned())
+    }
+
+    /// Puts an image to build from under `reference`, for each of [`ARCHITECTURES`].
+    pub fn publish_base(&self, reference: &str) -> anyhow::Result<Layout> {
+        let mut busyboxes = Vec::new();
+        for architecture in ARCHITECTURES {
+            let busybox = self.packages.join("busybox").join(architecture).join("usr/bin/busybox");
+            let busybox = std::fs::read(&busybox).with_context(|| busybox.display().to_string())?;
+            busyboxes.push((architecture, busybox));
+        }
+        let layout = Layout::base(&self.directory.join("base"), &busyboxes)?;
+        self.publish(&layout, reference)?;
+        Ok(layout)
     }
 
     /// The requests it was sent, one a line: the method, the path, and whether a password was with it.

@@ -95,7 +95,7 @@ async fn no_write_that_fails_is_passed_over(stage: &Stage) -> anyhow::Result<()>
     let (mut met, mut missed) = (0, Vec::new());
     for (number, case) in cases.iter().enumerate() {
         let before = read_records(&log)?.len();
-        one(stage, &host, number, case).await.with_context(|| case.name.clone())?;
+        Box::pin(one(stage, &host, number, case)).await.with_context(|| case.name.clone())?;
         if read_records(&log)?.len() > before {
             met += 1;
         } else {

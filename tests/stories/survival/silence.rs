@@ -27,11 +27,11 @@ async fn start(stage: &Stage) -> anyhow::Result<Host> {
 }
 
 async fn a_guest_that_dies_at_boot(stage: &Stage) -> anyhow::Result<()> {
-    never_comes_up(stage, Switch::DieAtBoot).await
+    Box::pin(never_comes_up(stage, Switch::DieAtBoot)).await
 }
 
 async fn a_guest_that_never_listens(stage: &Stage) -> anyhow::Result<()> {
-    never_comes_up(stage, Switch::NeverListen).await
+    Box::pin(never_comes_up(stage, Switch::NeverListen)).await
 }
 
 async fn never_comes_up(stage: &Stage, switch: Switch) -> anyhow::Result<()> {

@@ -15,8 +15,9 @@ const FILES_OF_GATEWAY: u64 = 16_384;
 /// Neither allocates nor locks. How many threads there may be is its cgroup's matter, where those of
 /// other programs count too.
 pub(crate) fn set(jail: Option<&Jail>) -> io::Result<()> {
-    // A core dump of a VMM is a copy of its guest's memory.
-    limit(Resource::Core, 0)?;
+    // A core dump of a VMM is a copy of its guest's memory. No file is made of one byte; and where
+    // cores are piped to a program, it is this limit that the kernel gives none of them with, not 0.
+    limit(Resource::Core, 1)?;
     let Some(jail) = jail else { return Ok(()) };
     limit(Resource::Fsize, jail.file_bytes)?;
     let files = match jail.profile {

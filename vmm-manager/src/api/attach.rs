@@ -47,6 +47,8 @@ impl JobApi {
         let (id, offset) = incoming::attach(requests.message().await?)?;
         let reading = self.parts.outputs.reading(&id);
         let handle = self.find(caller, &id).await?;
+        let Work::Exec(exec) = &handle.spec().work else { return Err(status::is_build(&handle)) };
+        let takes = input::Takes { stdin: exec.stdin, terminal: exec.terminal.is_some() };
         let attached = match handle.attach_point().attach() {
             Ok(attached) => Some(attached),
             // It ended while its client was away: what is left is to be read.
@@ -61,7 +63,7 @@ impl JobApi {
             output: Output::new(offset),
             _reading: reading,
         };
-        tokio::spawn(client.serve(attached, requests));
+        tokio::spawn(client.serve(attached, takes, requests));
         Ok(stream)
     }
 }
@@ -81,6 +83,7 @@ impl Client {
     async fn serve(
         mut self,
         attached: Option<Attached>,
+        takes: input::Takes,
         requests: Streaming<v1::AttachJobRequest>,
     ) {
         // A task of its own: a command that does not read must not hold up its output. It ends with
@@ -88,8 +91,6 @@ impl Client {
         let mut input = JoinSet::new();
         let mut reports = None;
         if let Some(attached) = attached {
-            let Work::Exec(exec) = &self.handle.spec().work;
-            let takes = input::Takes { stdin: exec.stdin, terminal: exec.terminal.is_some() };
             input.spawn(input::forward(requests, attached.input, takes));
             reports = Some(attached.reports);
         }

@@ -130,6 +130,8 @@ fn refused(reason: RefusalReason, message: String) -> Failure {
         RefusalReason::BadWorkdir => (FailureClass::User, "bad_workdir"),
         RefusalReason::Invalid => (FailureClass::Infrastructure, "invalid"),
         RefusalReason::Agent => (FailureClass::Infrastructure, "agent"),
+        RefusalReason::PartsLost => (FailureClass::Infrastructure, "parts_lost"),
+        RefusalReason::Unsupported => (FailureClass::User, "unsupported"),
     };
     Failure::new(class, message).with("reason", name)
 }

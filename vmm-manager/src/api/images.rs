@@ -2,7 +2,7 @@
 
 mod incoming;
 mod outgoing;
-mod status;
+pub(super) mod status;
 mod tar;
 #[cfg(test)]
 mod tests;

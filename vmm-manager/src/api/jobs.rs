@@ -90,7 +90,7 @@ impl JobService for JobApi {
         let caller = Caller::of(&request)?;
         let id = incoming::job_id("id", &request.get_ref().id)?;
         let handle = self.find(&caller, &id).await?;
-        let job = Some(outgoing::job(&handle.look().await));
+        let job = Some(outgoing::whole_job(&handle.look().await));
         Ok(Response::new(v1::GetJobResponse { job }))
     }
 
@@ -127,6 +127,14 @@ impl JobService for JobApi {
     ) -> Result<Response<Self::ReadLogStream>, Status> {
         let caller = Caller::of(&request)?;
         Ok(Response::new(self.log(&caller, request.into_inner()).await?))
+    }
+
+    async fn find_source(
+        &self,
+        request: Request<v1::FindSourceRequest>,
+    ) -> Result<Response<v1::FindSourceResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        Ok(Response::new(JobApi::find_source(self, &caller, request.into_inner())?))
     }
 
     async fn attach_job(

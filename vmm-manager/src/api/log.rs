@@ -13,7 +13,7 @@ use super::{
     outgoing, status,
 };
 use crate::{
-    job::Job,
+    job::{Job, Work},
     log::{Log, LogReader},
     output::Reading,
     store::JobHandle,
@@ -33,6 +33,9 @@ impl JobApi {
         // Counted before the look at the record: see `Outputs::reading`.
         let reading = self.parts.outputs.reading(&id);
         let handle = self.find(caller, &id).await?;
+        if let Work::Build(_) = handle.spec().work {
+            return Err(status::is_build(&handle));
+        }
         let (answers, stream) = answers();
         let api = self.clone();
         tokio::spawn(async move {
@@ -51,7 +54,11 @@ impl JobApi {
     }
 
     /// The job's log, waiting for it where somebody follows; `None` when nothing was ever written.
-    async fn opened(&self, handle: &Arc<JobHandle>, follow: bool) -> Result<Option<Log>, Status> {
+    pub(super) async fn opened(
+        &self,
+        handle: &Arc<JobHandle>,
+        follow: bool,
+    ) -> Result<Option<Log>, Status> {
         let live = live_or_ended(handle);
         let live = if follow {
             live.await

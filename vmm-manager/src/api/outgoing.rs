@@ -1,8 +1,9 @@
 //! From the domain to the wire.
 
+pub(super) mod build;
 pub(super) mod egress;
 pub(super) mod registry;
-mod spec;
+pub(super) mod spec;
 
 use std::time::SystemTime;
 
@@ -11,7 +12,7 @@ use kiln_proto::v1;
 use crate::{
     job::{
         ExitStatus, Failure, FailureClass, Job, MachineRecord, Outcome, OutputRecord, Phase,
-        PhaseTime, State, Usage, WaitsFor,
+        PhaseTime, State, Usage, WaitsFor, Work,
     },
     log::{LogEvent, LogSummary},
     stream::Stream,
@@ -21,6 +22,15 @@ use crate::{
 /// Without its records of a network and a registry, which are long: pages are of many jobs.
 pub(super) fn listed_job(job: &Job) -> v1::Job {
     v1::Job { egress: None, registry: None, ..self::job(job) }
+}
+
+/// With what is too long to be told at each change: the Dockerfile that came with a request.
+pub(super) fn whole_job(job: &Job) -> v1::Job {
+    let mut wire = self::job(job);
+    if let (Some(spec), Work::Build(build)) = (&mut wire.spec, &job.spec.work) {
+        build::add_dockerfile(spec, build);
+    }
+    wire
 }
 
 pub(super) fn job(job: &Job) -> v1::Job {
@@ -42,6 +52,7 @@ pub(super) fn job(job: &Job) -> v1::Job {
         idempotency_key,
         egress,
         registry,
+        build: _of_build_service,
     } = job;
     let (wire_state, phase, started_at, ended_at) = state_fields(state);
     let failure = match state {

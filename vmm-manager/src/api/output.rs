@@ -37,6 +37,13 @@ impl JobApi {
 
 /// The output of this name, or why there is none.
 fn named(job: &Job, name: &str) -> Result<OutputRecord, Status> {
+    if job.spec.is_image(name) {
+        return Err(Status::failed_precondition(format!(
+            "{name} of build {} is an image, which the registry keeps; ArtifactService has it as a \
+             tar",
+            job.id
+        )));
+    }
     if let Some(record) = job.outputs.iter().find(|output| output.name == name) {
         return Ok(record.clone());
     }

@@ -14,7 +14,7 @@ use crate::{
     output::OutputError,
     scheduler::Refused,
     source::UploadError,
-    store::{AttachRefusal, CommitError, Health, InputError, StoreError, SubmitError},
+    store::{AttachRefusal, CommitError, Health, InputError, JobHandle, StoreError, SubmitError},
 };
 
 /// When a client may try again: gRPC's own word for it.
@@ -126,6 +126,14 @@ pub(super) fn pinned(error: &PinError) -> Status {
     }
 }
 
+/// What a build says is no row of bytes.
+pub(super) fn is_build(handle: &JobHandle) -> Status {
+    let id = handle.id();
+    Status::failed_precondition(format!(
+        "job {id} is a build: what it says is read with BuildService, by WatchBuild and ReadBuildLog"
+    ))
+}
+
 pub(super) fn replaced() -> Status {
     Status::aborted("another client has attached to the job and taken this one's place")
 }
@@ -143,6 +151,8 @@ pub(super) fn upload(error: UploadError) -> Status {
         UploadError::Longer { .. } | UploadError::Shorter { .. } => {
             InvalidField::new("start.size_bytes", error).into()
         }
+        UploadError::Other { .. } => InvalidField::new("start.digest", error).into(),
+        UploadError::NotThere { .. } => Status::out_of_range(format!("start.offset: {error}")),
         UploadError::Broken | UploadError::Io { .. } => soon(Status::unavailable(words(&error))),
     }
 }

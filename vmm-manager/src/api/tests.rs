@@ -3,6 +3,7 @@
 
 mod agent;
 mod attach;
+mod builds;
 mod egress;
 mod exec;
 mod jobs;
@@ -10,4 +11,5 @@ mod malformed;
 mod outputs;
 mod registry;
 mod service;
+mod ssh;
 mod uploads;

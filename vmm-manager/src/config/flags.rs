@@ -165,9 +165,11 @@ pub enum LimitedPhase {
     Hello,
     Attach,
     Source,
+    Engine,
     Exec,
     Pack,
     Ingest,
+    Publish,
 }
 
 impl FromStr for LimitFlag {

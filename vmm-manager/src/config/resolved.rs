@@ -201,9 +201,11 @@ fn with_limit(mut limits: PhaseLimits, flag: LimitFlag) -> PhaseLimits {
         LimitedPhase::Hello => &mut limits.hello,
         LimitedPhase::Attach => &mut limits.attach,
         LimitedPhase::Source => &mut limits.source,
+        LimitedPhase::Engine => &mut limits.engine,
         LimitedPhase::Exec => &mut limits.exec,
         LimitedPhase::Pack => &mut limits.pack,
         LimitedPhase::Ingest => &mut limits.ingest,
+        LimitedPhase::Publish => &mut limits.publish,
     };
     *limit = flag.limit;
     limits

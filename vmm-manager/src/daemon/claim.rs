@@ -25,7 +25,8 @@ use kiln_shim::privileges::{Keeper, become_user};
 use rustix::{
     fs::{Gid, Mode, Uid},
     process::{
-        Signal, geteuid, parent_process_death_signal, set_parent_process_death_signal, umask,
+        Resource, Rlimit, Signal, geteuid, getrlimit, parent_process_death_signal,
+        set_parent_process_death_signal, setrlimit, umask,
     },
     thread::{
         CapabilitySet, set_thread_groups, set_thread_res_gid, set_thread_res_uid, set_thread_uid,
@@ -79,6 +80,7 @@ pub enum ClaimError {
 ///
 /// To be called once, in `main`, by the only thread of the process.
 pub fn claim(mut config: Config, unjailed: Vec<PathBuf>) -> anyhow::Result<Claimed> {
+    no_core()?;
     if !geteuid().is_root() {
         tracing::warn!("kilnd is not root: VMs have neither users nor namespaces of their own");
         let home = Home::open(&config.home)?;
@@ -169,6 +171,16 @@ fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
         (Some(parent), Some(name)) => Ok(fs::canonicalize(parent).map_err(io)?.join(name)),
         _ => Ok(whole),
     }
+}
+
+/// Secrets of builds are in this process's memory, and nowhere else. What it starts has none either.
+///
+/// One byte: too few for a file, which none is made of then. Where cores are piped to a program, the
+/// kernel heeds no limit, 0 included; but who has exactly this one is given to none.
+fn no_core() -> io::Result<()> {
+    let most = getrlimit(Resource::Core).maximum.map_or(1, |maximum| maximum.min(1));
+    let none = Rlimit { current: Some(most), maximum: Some(most) };
+    Ok(setrlimit(Resource::Core, none)?)
 }
 
 /// The kernel has a user for each thread; with one there is no other that stays root.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kiln_proto::v1::{
+    artifact_service_server::ArtifactServiceServer, build_service_server::BuildServiceServer,
     host_service_server::HostServiceServer, image_service_server::ImageServiceServer,
     job_service_server::JobServiceServer,
 };
@@ -13,7 +14,7 @@ use tonic::transport;
 
 use super::{Shutdown, Stop};
 use crate::{
-    api::{HostApi, ImageApi, JobApi},
+    api::{ArtifactApi, BuildApi, HostApi, ImageApi, JobApi},
     notify::Notifier,
     scheduler::Scheduler,
 };
@@ -31,12 +32,17 @@ const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// single bytes, as a slow typist's stdin is, costs it at most 64 KiB ÷ 8 × 248 = 2 MiB of 4 MiB.
 const CONNECTION_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 
+/// Of a request for a build. Its fields are bounded far below, and the answer names the one that is
+/// above its bound.
+const MOST_BUILD_BYTES: usize = 8 * 1024 * 1024;
+
 /// What is served, and where.
 pub(super) struct Server {
     pub(super) listener: UnixListener,
     pub(super) jobs: JobApi,
     pub(super) itself: HostApi,
     pub(super) images: ImageApi,
+    pub(super) artifacts: ArtifactApi,
     pub(super) drain_limit: Duration,
 }
 
@@ -48,14 +54,19 @@ impl Server {
         scheduler: &Scheduler,
         notifier: &Notifier,
     ) -> anyhow::Result<()> {
-        let Self { listener, jobs, itself, images, drain_limit } = self;
+        let Self { listener, jobs, itself, images, artifacts, drain_limit } = self;
+        let builds = BuildApi::new(jobs.clone());
         let closing = CancellationToken::new();
         let server = transport::Server::builder()
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .add_service(JobServiceServer::new(jobs))
+            .add_service(
+                BuildServiceServer::new(builds).max_decoding_message_size(MOST_BUILD_BYTES),
+            )
             .add_service(HostServiceServer::new(itself))
             .add_service(ImageServiceServer::new(images))
+            .add_service(ArtifactServiceServer::new(artifacts))
             .serve_with_incoming_shutdown(
                 UnixListenerStream::new(listener),
                 closing.clone().cancelled_owned(),

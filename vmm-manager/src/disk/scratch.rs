@@ -1,4 +1,5 @@
-//! The scratch disk: a sparse file whose size is the job's quota, with an empty ext4 on it.
+//! A scratch disk, and that of a build's engine: a sparse file whose size is the job's quota, with an
+//! empty ext4 on it.
 //!
 //! It has no journal: nothing on it outlives the job, and what is not written costs no time.
 

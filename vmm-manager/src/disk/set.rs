@@ -25,6 +25,8 @@ pub enum DiskError {
 #[derive(Clone, Debug)]
 pub struct Disks {
     pub scratch: PathBuf,
+    /// Of a build.
+    pub engine: Option<PathBuf>,
     /// As the spec has its outputs.
     pub outputs: Vec<PathBuf>,
 }
@@ -33,27 +35,41 @@ impl Disks {
     /// Where the disks of a job are, or will be.
     pub fn of(directory: &Path, spec: &JobSpec) -> Self {
         let outputs = 0..spec.outputs.len();
+        let engine = spec.is_build().then(|| directory.join("engine.raw"));
         let output = |index| directory.join(format!("{}.raw", output_serial(index)));
-        Self { scratch: directory.join("scratch.raw"), outputs: outputs.map(output).collect() }
+        let outputs = outputs.map(output).collect();
+        Self { scratch: directory.join("scratch.raw"), engine, outputs }
     }
 
     /// Makes the sparse files, which take no room until the guest writes.
     pub fn make(&self, spec: &JobSpec) -> Result<(), DiskError> {
-        allocate(&self.scratch, spec.disk_bytes)?;
+        allocate(&self.scratch, spec.scratch_bytes())?;
+        if let Some(engine) = &self.engine {
+            allocate(engine, spec.disk_bytes)?;
+        }
         for (path, output) in self.outputs.iter().zip(&spec.outputs) {
             allocate(path, output.max_bytes)?;
         }
         Ok(())
     }
 
-    pub async fn format_scratch(&self) -> Result<(), DiskError> {
-        Ok(format(&self.scratch).await?)
+    /// Those that the guest is to find a file system on.
+    pub async fn format(&self) -> Result<(), DiskError> {
+        let engine = async {
+            match &self.engine {
+                Some(engine) => format(engine).await,
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(format(&self.scratch), engine)?;
+        Ok(())
     }
 
     /// What they take of the host now.
     pub fn used_bytes(&self) -> u64 {
         let used = |path: &PathBuf| fs::metadata(path).map_or(0, |data| data.blocks());
-        let blocks: u64 = self.outputs.iter().chain([&self.scratch]).map(used).sum();
+        let blocks: u64 =
+            self.outputs.iter().chain([&self.scratch]).chain(&self.engine).map(used).sum();
         blocks * BLOCK_BYTES
     }
 }

@@ -1,5 +1,6 @@
 //! What is looked at beside guests: each by doing it and undoing it, where it can be done.
 
+mod builds;
 mod cgroups;
 mod child;
 mod daemon;
@@ -37,7 +38,7 @@ pub(super) struct Patient {
 /// All that block, in the order in which they are shown.
 pub(super) fn blocking(patient: &Patient) -> Vec<Check> {
     let mut checks = daemon::checks(patient);
-    checks.push(image::check(patient));
+    checks.extend([image::check(patient), builds::check(patient)]);
     checks.extend(home::checks(&patient.flags));
     checks.extend(kvm::checks());
     checks.extend(processor::checks());

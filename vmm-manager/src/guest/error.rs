@@ -38,7 +38,7 @@ pub enum GuestError {
     Entropy { source: io::Error },
 }
 
-/// What kind of error an agent answered with. The first four mean something in the protocol.
+/// What kind of error an agent answered with. The first five mean something in the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AgentCode {
     /// To a hello: another secret than the first one's, so this is not our guest.
@@ -50,6 +50,8 @@ pub enum AgentCode {
     Aborted,
     /// The agent holds as much as it can.
     ResourceExhausted,
+    /// To the engine's start: the guest's image has none.
+    Unavailable,
     /// By its name.
     Other(&'static str),
 }
@@ -61,6 +63,7 @@ impl From<Code> for AgentCode {
             Code::FailedPrecondition => Self::FailedPrecondition,
             Code::Aborted => Self::Aborted,
             Code::ResourceExhausted => Self::ResourceExhausted,
+            Code::Unavailable => Self::Unavailable,
             code => Self::Other(code.description()),
         }
     }
@@ -73,6 +76,7 @@ impl fmt::Display for AgentCode {
             Self::FailedPrecondition => Code::FailedPrecondition.description(),
             Self::Aborted => Code::Aborted.description(),
             Self::ResourceExhausted => Code::ResourceExhausted.description(),
+            Self::Unavailable => Code::Unavailable.description(),
             Self::Other(name) => name,
         })
     }

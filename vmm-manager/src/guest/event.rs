@@ -73,4 +73,8 @@ pub enum RefusalReason {
     Invalid,
     /// The agent could not do its part.
     Agent,
+    /// A build that was begun before is not known there, and its parts are not here any more.
+    PartsLost,
+    /// The guest has not what the build asks for.
+    Unsupported,
 }

@@ -5,6 +5,8 @@ mod output;
 mod requests;
 mod taken;
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use kiln_proto::agent::{
     MAX_CHUNK_BYTES,
@@ -19,7 +21,7 @@ use self::{
     requests::Requests,
     taken::{Taken, taken},
 };
-use super::{Command, GuestError, TerminalSize, order::Order};
+use super::{BuildCommand, Command, GuestError, TerminalSize, order::Order};
 
 pub(super) const PHASE: &str = "exec";
 /// Signals on their way to a guest that does not read.
@@ -43,12 +45,21 @@ pub(super) struct Exchange {
 }
 
 pub(super) fn begin(command: Command) -> Exchange {
+    let order = Order::of(&command);
+    exchange(order, VecDeque::from([Event::Start(command.into())]))
+}
+
+pub(super) fn begin_build(command: BuildCommand) -> Exchange {
+    let order = Order::of_build(&command);
+    exchange(order, command.requests())
+}
+
+fn exchange(order: Order, opening: VecDeque<Event>) -> Exchange {
     let (control, controls) = mpsc::channel(CONTROLS);
     let (stdin, chunks) = mpsc::channel(1);
     let (taken, reports) = taken();
-    let order = Order::of(&command);
     let flow = order.flow();
-    let (requests, keep_open) = Requests::new(command.into(), controls, chunks, reports, flow);
+    let (requests, keep_open) = Requests::new(opening, controls, chunks, reports, flow);
     let input = ExecInput { control, stdin, taken };
     Exchange { input, requests, responses: Responses::new(order, keep_open) }
 }

@@ -106,21 +106,24 @@ impl TryFrom<v1::HelloResponse> for GuestHello {
         if !text::is_word(&kernel_release, MAX_WORD_BYTES) {
             return Err(broken("a kernel release that is no plain word"));
         }
-        if boot_steps.len() > MAX_BOOT_STEPS {
-            return Err(broken("more than 64 boot steps"));
-        }
-        if !boot_steps.is_sorted_by_key(|step| step.monotonic_nanos) {
-            return Err(broken("boot steps out of order"));
-        }
-        let boot_steps = boot_steps
-            .into_iter()
-            .map(|v1::BootStep { name, monotonic_nanos }| BootStep {
-                name: text::bounded(&name, MAX_WORD_BYTES),
-                since_kernel_start: Duration::from_nanos(monotonic_nanos),
-            })
-            .collect();
-        Ok(Self { agent_version, kernel_release, boot_steps })
+        Ok(Self { agent_version, kernel_release, boot_steps: steps(boot_steps)? })
     }
+}
+
+/// Bounded, and in order.
+pub(super) fn steps(steps: Vec<v1::BootStep>) -> Result<Vec<BootStep>, GuestError> {
+    let broken = |what: &str| Err(GuestError::Protocol { what: what.to_owned() });
+    if steps.len() > MAX_BOOT_STEPS {
+        return broken("more than 64 boot steps");
+    }
+    if !steps.is_sorted_by_key(|step| step.monotonic_nanos) {
+        return broken("boot steps out of order");
+    }
+    let step = |v1::BootStep { name, monotonic_nanos }| BootStep {
+        name: text::bounded(&name, MAX_WORD_BYTES),
+        since_kernel_start: Duration::from_nanos(monotonic_nanos),
+    };
+    Ok(steps.into_iter().map(step).collect())
 }
 
 #[cfg(test)]

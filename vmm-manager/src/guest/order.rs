@@ -14,7 +14,7 @@ use kiln_proto::agent::{
 };
 
 use super::{
-    Command, GuestError,
+    BuildCommand, Command, GuestError,
     event::{DiskFull, ExecEvent, ExecExit, ExecStatus, RefusalReason},
     exec::Flow,
     text,
@@ -37,6 +37,8 @@ pub(super) struct Order {
     sent_before: Option<u64>,
     /// What this stream was sent of it.
     flow: Flow,
+    /// A build's output is one row.
+    has_stderr: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,20 @@ impl Order {
             taken: 0,
             sent_before: command.stdin_sent,
             flow: Flow::default(),
+            has_stderr: true,
+        }
+    }
+
+    /// It has an id, and takes no stdin.
+    pub(super) fn of_build(command: &BuildCommand) -> Self {
+        Self {
+            state: State::Fresh,
+            resumable: true,
+            output: command.output_offset,
+            taken: 0,
+            sent_before: Some(0),
+            flow: Flow::default(),
+            has_stderr: false,
         }
     }
 
@@ -90,6 +106,9 @@ impl Order {
                 refusal(&refused)
             }
             (State::Running, Event::Stdout(output)) => self.chunk(output).map(ExecEvent::Stdout),
+            (State::Running, Event::Stderr(_)) if !self.has_stderr => {
+                Err(broken("a build that writes beside its events"))
+            }
             (State::Running, Event::Stderr(output)) => self.chunk(output).map(ExecEvent::Stderr),
             (State::Running, Event::StdinTaken(taken)) => self.take(taken),
             (State::Running, Event::Exited(exited)) => {
@@ -165,6 +184,8 @@ fn refusal(refused: &v1::ExecRefused) -> Result<ExecEvent, GuestError> {
         Ok(Reason::BadWorkdir) => RefusalReason::BadWorkdir,
         Ok(Reason::Invalid) => RefusalReason::Invalid,
         Ok(Reason::Agent) => RefusalReason::Agent,
+        Ok(Reason::PartsLost) => RefusalReason::PartsLost,
+        Ok(Reason::Unsupported) => RefusalReason::Unsupported,
         Ok(Reason::Unspecified) | Err(_) => {
             return Err(broken(&format!("a refusal for the unknown reason {reason}")));
         }

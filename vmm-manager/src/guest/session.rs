@@ -10,8 +10,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tonic::{Code, Request, Status, codegen::http::Uri};
 
 use super::{
-    Command, DiskEnd, ExecInput, ExecOutput, GuestError, GuestHello, Online, Pack, Unpack,
+    BuildCommand, Command, DiskEnd, Engine, ExecInput, ExecOutput, GuestError, GuestHello, Online,
+    Pack, SshRelay, StartEngine, Unpack,
     exec::{self, Exchange},
+    relay,
     said::Said,
     text,
     wire::{Hold, PING_TIMEOUT, Wire},
@@ -44,8 +46,29 @@ impl Guest {
     /// [`AgentCode::FailedPrecondition`]: super::AgentCode::FailedPrecondition
     pub async fn exec(&self, command: Command) -> Result<(ExecInput, ExecOutput), GuestError> {
         let limit = command.start_limit;
+        self.exchange(exec::begin(command), limit).await
+    }
+
+    /// Asks for a build, which is begun once however often it is asked for, and is taken up again as
+    /// a command with an id is. All of its output is stdout.
+    ///
+    /// # Cancel safety
+    /// Safe: it may have begun, and can be asked for again.
+    pub async fn build(
+        &self,
+        command: BuildCommand,
+    ) -> Result<(ExecInput, ExecOutput), GuestError> {
+        let limit = command.start_limit;
+        self.exchange(exec::begin_build(command), limit).await
+    }
+
+    async fn exchange(
+        &self,
+        exchange: Exchange,
+        limit: Duration,
+    ) -> Result<(ExecInput, ExecOutput), GuestError> {
         let start_by = Instant::now() + limit;
-        let Exchange { input, requests, responses } = exec::begin(command);
+        let Exchange { input, requests, responses } = exchange;
         let (request, said) = overheard(requests);
         let mut client = self.session.client.clone();
         let answer = timeout_at(start_by, client.exec(request))
@@ -85,6 +108,47 @@ impl Guest {
         match patience.wait(client.pack(request)).await? {
             Ok(answer) => patience.until_end(&self.session, answer.into_inner(), &said).await,
             Err(status) => Err(self.session.failure(patience.phase, &status, &said).await),
+        }
+    }
+
+    /// Makes the build engine ready. Asked again, the agent says what came of the first time.
+    ///
+    /// # Cancel safety
+    /// Safe: the guest goes on, and can be asked again.
+    pub async fn start_engine(&self, start: StartEngine) -> Result<Engine, GuestError> {
+        const PHASE: &str = "the engine's start";
+        let limit = start.limit;
+        let mut client = self.session.client.clone().max_decoding_message_size(MAX_HELLO_BYTES);
+        let (request, said) = overheard(start.into());
+        let answer: Result<tonic::Response<v1::StartEngineResponse>, Status> =
+            timeout(limit, client.start_engine(request))
+                .await
+                .map_err(|_| GuestError::Silent { phase: PHASE, limit })?;
+        match answer {
+            Ok(response) => response.into_inner().try_into(),
+            Err(status) => Err(self.session.failure(PHASE, &status, &said).await),
+        }
+    }
+
+    /// Carries what a build says to the ssh agents of its client, until the relay is dropped. `ids`
+    /// are those that it may ask for.
+    ///
+    /// # Cancel safety
+    /// Safe: a relay that nobody holds ends its connections.
+    pub async fn relay_ssh(
+        &self,
+        ids: Vec<String>,
+        limit: Duration,
+    ) -> Result<SshRelay, GuestError> {
+        let (requests, opened) = relay::begin(ids);
+        let (request, said) = overheard(requests);
+        let mut client = self.session.client.clone();
+        let answer = timeout(limit, client.relay_ssh(request))
+            .await
+            .map_err(|_| GuestError::Silent { phase: relay::PHASE, limit })?;
+        match answer {
+            Ok(stream) => Ok(opened.of(Arc::clone(&self.session), stream.into_inner(), said)),
+            Err(status) => Err(self.session.failure(relay::PHASE, &status, &said).await),
         }
     }
 

@@ -27,7 +27,7 @@ pub(super) fn is_word(text: &str, limit: usize) -> bool {
 }
 
 /// Control characters, and those that change the direction of what follows.
-fn steers(character: char) -> bool {
+pub(crate) fn steers(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

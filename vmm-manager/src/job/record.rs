@@ -8,7 +8,7 @@ use std::{
 use kiln_net::record::EgressRecord;
 
 use super::{ExitStatus, JobId, JobSpec, Outcome, Owner, Step};
-use crate::{log::LogSummary, registry::RegistryRecord, vmm::JailState};
+use crate::{build::BuildRecord, log::LogSummary, registry::RegistryRecord, vmm::JailState};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
@@ -34,6 +34,8 @@ pub struct Job {
     pub egress: Option<Arc<EgressRecord>>,
     /// `None` before its command is over, and where its guest had no registry.
     pub registry: Option<Arc<RegistryRecord>>,
+    /// Of a build: `None` before its command is over.
+    pub build: Option<Arc<BuildRecord>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +143,7 @@ impl Job {
             idempotency_key: None,
             egress: None,
             registry: None,
+            build: None,
         }
     }
 

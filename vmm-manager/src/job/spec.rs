@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kiln_net::policy::Policy;
 
-use super::SourceId;
+use super::{Build, ExportKind, SourceId};
 
 /// Whose a job is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,7 @@ pub struct JobSpec {
     pub cpus: u32,
     /// Of the command; the VM gets [`JobSpec::machine_memory_bytes`].
     pub memory_bytes: u64,
+    /// Of the scratch disk; of a build, of its engine's.
     pub disk_bytes: u64,
     /// Of the command, from its start.
     pub timeout: Option<Duration>,
@@ -62,6 +63,7 @@ pub struct OutputDisk {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Work {
     Exec(Exec),
+    Build(Box<Build>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,10 +95,36 @@ impl JobSpec {
         (self.memory_bytes + Self::RESERVE_BYTES).next_multiple_of(1 << 20)
     }
 
-    /// What its disks may take of the host at most: scratch and outputs, and each output once more
-    /// where the host keeps it. Its sources are counted when they are uploaded.
+    pub fn is_build(&self) -> bool {
+        matches!(self.work, Work::Build(_))
+    }
+
+    /// Whether the output of this name is an image, which the host's registry keeps.
+    pub fn is_image(&self, output: &str) -> bool {
+        let Work::Build(build) = &self.work else { return false };
+        build
+            .exports
+            .iter()
+            .any(|export| export.name == output && matches!(export.kind, ExportKind::Image(_)))
+    }
+
+    /// A build's layers are on its engine's disk, and what its contexts have too, as the engine takes
+    /// a copy of them: its scratch, where they are unpacked, needs no more than half as much, but for
+    /// a small one.
+    pub fn scratch_bytes(&self) -> u64 {
+        const SMALL: u64 = 1 << 30;
+        if self.is_build() {
+            self.disk_bytes.min((self.disk_bytes / 2).max(SMALL))
+        } else {
+            self.disk_bytes
+        }
+    }
+
+    /// What its disks may take of the host at most: scratch, a build engine's and outputs, and each
+    /// output once more where the host keeps it. Its sources are counted when they are uploaded.
     pub fn host_disk_bytes(&self) -> u64 {
         let outputs: u64 = self.outputs.iter().map(|output| output.max_bytes).sum();
-        self.disk_bytes.saturating_add(outputs.saturating_mul(2))
+        let engine = if self.is_build() { self.disk_bytes } else { 0 };
+        self.scratch_bytes().saturating_add(engine).saturating_add(outputs.saturating_mul(2))
     }
 }

@@ -11,10 +11,12 @@ pub enum Step {
     Hello,
     Attach,
     Source,
+    Engine,
     Work,
     Stop,
     Pack,
     Ingest,
+    Publish,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +24,7 @@ pub enum Step {
 pub struct UnknownStep(String);
 
 impl Step {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Queue,
         Self::Disks,
         Self::Vmm,
@@ -30,10 +32,12 @@ impl Step {
         Self::Hello,
         Self::Attach,
         Self::Source,
+        Self::Engine,
         Self::Work,
         Self::Stop,
         Self::Pack,
         Self::Ingest,
+        Self::Publish,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -45,10 +49,12 @@ impl Step {
             Self::Hello => "hello",
             Self::Attach => "attach",
             Self::Source => "source",
+            Self::Engine => "engine",
             Self::Work => "work",
             Self::Stop => "stop",
             Self::Pack => "pack",
             Self::Ingest => "ingest",
+            Self::Publish => "publish",
         }
     }
 }

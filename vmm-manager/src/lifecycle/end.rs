@@ -80,6 +80,8 @@ pub(super) fn refused(reason: RefusalReason, message: String) -> Outcome {
         RefusalReason::BadWorkdir => (FailureClass::User, "bad_workdir", Some(126)),
         RefusalReason::Invalid => (FailureClass::Infrastructure, "invalid", None),
         RefusalReason::Agent => (FailureClass::Infrastructure, "agent", None),
+        RefusalReason::PartsLost => (FailureClass::Infrastructure, "parts_lost", None),
+        RefusalReason::Unsupported => (FailureClass::User, "unsupported", None),
     };
     let failure = Failure::new(class, message).with("reason", name);
     Outcome::Failed { failure, exit: code.map(ExitStatus::code) }

@@ -13,12 +13,16 @@ pub struct PhaseLimits {
     pub attach: Duration,
     /// For one source to be in the guest.
     pub source: Duration,
+    /// For the engine of a build to be ready.
+    pub engine: Duration,
     /// From the command's request to its start.
     pub exec: Duration,
     /// For one output to be on its disk.
     pub pack: Duration,
     /// For one output to be read and hashed by the host.
     pub ingest: Duration,
+    /// For a build's images to be pushed and named.
+    pub publish: Duration,
     /// Between two words of a guest that says how far it is.
     pub silence: Duration,
     /// What the guest may take beyond a command's own limit to end it and say so.
@@ -39,9 +43,11 @@ impl Default for PhaseLimits {
             hello: Duration::from_secs(60),
             attach: Duration::from_secs(60),
             source: Duration::from_secs(3600),
+            engine: Duration::from_secs(300),
             exec: Duration::from_secs(60),
             pack: Duration::from_secs(3600),
             ingest: Duration::from_secs(3600),
+            publish: Duration::from_secs(3600),
             silence: Duration::from_secs(60),
             overrun: Duration::from_secs(30),
             grace: Duration::from_secs(10),

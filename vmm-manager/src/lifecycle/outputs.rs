@@ -8,7 +8,7 @@ use std::io;
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
-    Host,
+    Host, build,
     end::guest_failure,
     greeted::Greeted,
     interrupt::{Interrupted, unless_cancelled},
@@ -32,13 +32,7 @@ pub(super) async fn take_over(
         return Ok(Vec::new());
     }
     job.begin_phase(Phase::Packaging).detach();
-    job.begin_step(Step::Pack).detach();
-    let mut lengths = Vec::with_capacity(outputs.len());
-    for (index, output) in outputs.iter().enumerate() {
-        let packed = pack(host, greeted, index, output);
-        lengths.push(unless_cancelled(job.cancellation(), packed).await?);
-        at(Point::Packed);
-    }
+    let lengths = pack_all(host, job, greeted).await?;
     job.begin_step(Step::Ingest).detach();
     let mut records = Vec::with_capacity(outputs.len());
     for (index, (output, length)) in outputs.iter().zip(lengths).enumerate() {
@@ -49,9 +43,27 @@ pub(super) async fn take_over(
     Ok(records)
 }
 
+/// How long each of them is.
+pub(super) async fn pack_all(
+    host: &Host,
+    job: &JobHandle,
+    greeted: &Greeted,
+) -> Result<Vec<u64>, Interrupted> {
+    job.begin_step(Step::Pack).detach();
+    let outputs = &job.spec().outputs;
+    let mut lengths = Vec::with_capacity(outputs.len());
+    for (index, output) in outputs.iter().enumerate() {
+        let packed = pack(host, greeted, index, output);
+        lengths.push(unless_cancelled(job.cancellation(), packed).await?);
+        at(Point::Packed);
+    }
+    Ok(lengths)
+}
+
 /// Removes what was taken over of a job's outputs when not all of them were: no record speaks of it,
 /// so retention neither counts it nor lets it expire.
 pub(super) async fn discard(host: &Host, job: &JobHandle) {
+    build::discard(host, job).await;
     if job.spec().outputs.is_empty() {
         return;
     }
@@ -83,7 +95,7 @@ async fn pack(
     }
 }
 
-async fn ingest(
+pub(super) async fn ingest(
     host: &Host,
     job: &JobHandle,
     greeted: &Greeted,

@@ -176,7 +176,7 @@ impl Taken {
             let sources: Vec<_> =
                 self.sources.iter().map(|hold| hold.source().disk.clone()).collect();
             let format = async {
-                let formatted = self.disks.format_scratch().await;
+                let formatted = self.disks.format().await;
                 formatted.map_err(|error| Failure::infrastructure("disks", &error))
             };
             let create = async {

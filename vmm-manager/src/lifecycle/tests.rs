@@ -2,6 +2,7 @@
 //! an agent of our own: the outcome is true and nothing is left.
 
 mod agent;
+mod builds;
 mod fake;
 mod network;
 mod registry;
@@ -275,7 +276,7 @@ async fn an_attached_client_feeds_the_command_and_sees_every_byte() {
     let bench = bench(Fault::None, Script { work: AgentWork::Echoes, ..Script::exits(0) });
     let job = job(&bench, |spec| {
         spec.attach = true;
-        let Work::Exec(exec) = &mut spec.work;
+        let Work::Exec(exec) = &mut spec.work else { panic!() };
         exec.stdin = true;
     })
     .await;

@@ -14,13 +14,15 @@ mod command;
 mod control;
 mod output;
 mod refused;
+mod sink;
 
 use std::time::SystemTime;
 
 use tokio::time::{sleep, timeout};
 
+use self::sink::Sink;
 use super::{
-    Host,
+    Host, build,
     durable::durable,
     finish,
     greeted::Greeted,
@@ -41,17 +43,20 @@ const LOOK: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Runs a job whose guest is ready, to the last thing given back.
 pub(super) async fn run(host: &Host, job: &JobHandle, greeted: Greeted) -> Turn {
-    let outcome = match open_log(host, job).await {
-        Ok((mut log, readers)) => {
+    let outcome = match Sink::open(host, job).await {
+        Ok((mut sink, readers)) => {
             job.set_log(readers.clone());
+            job.set_build(sink.live());
             job.set_guest(Some(greeted.guest.clone()));
             job.set_egress(greeted.egress().cloned());
             job.set_ledger(greeted.registry().cloned());
-            let outcome = watched(host, job, &greeted, &mut log, &readers).await;
+            let outcome = watched(host, job, &greeted, &mut sink, &readers).await;
             let ended_at = SystemTime::now();
+            sink.record(job);
             // Followers come to the end of a log before they hear of the job's.
-            let (sealed, used) = tokio::join!(log.seal(), refused::record(job, &greeted));
-            let outcome = refused::judged(outcome, &used, &readers, ended_at).await;
+            let (sealed, used) = tokio::join!(sink.seal(), refused::record(job, &greeted));
+            let outcome =
+                refused::judged(outcome, &used, (&sink, &readers), job.spec(), ended_at).await;
             match sealed {
                 Ok(()) => outcome,
                 Err(error) => unsealed(outcome, &error),
@@ -59,6 +64,9 @@ pub(super) async fn run(host: &Host, job: &JobHandle, greeted: Greeted) -> Turn 
         }
         Err(failure) => failure.into(),
     };
+    if outcome != Outcome::Completed {
+        build::discard(host, job).await;
+    }
     at(Point::Sealed);
     finish::with_machine(job, outcome, greeted).await
 }
@@ -89,11 +97,11 @@ async fn watched(
     host: &Host,
     job: &JobHandle,
     greeted: &Greeted,
-    log: &mut LogWriter,
+    sink: &mut Sink,
     readers: &Log,
 ) -> Outcome {
     tokio::select! {
-        outcome = work(host, job, greeted, log, readers) => outcome,
+        outcome = work(host, job, greeted, sink, readers) => outcome,
         failure = stalled(greeted.machine()) => failure.into(),
     }
 }
@@ -102,10 +110,10 @@ async fn work(
     host: &Host,
     job: &JobHandle,
     greeted: &Greeted,
-    log: &mut LogWriter,
+    sink: &mut Sink,
     readers: &Log,
 ) -> Outcome {
-    match to_the_end(host, job, greeted, log, readers).await {
+    match to_the_end(host, job, greeted, sink, readers).await {
         Ok(outcome) => outcome,
         Err(interrupted) => interrupted.into_outcome(),
     }
@@ -115,7 +123,7 @@ async fn to_the_end(
     host: &Host,
     job: &JobHandle,
     greeted: &Greeted,
-    log: &mut LogWriter,
+    sink: &mut Sink,
     readers: &Log,
 ) -> Result<Outcome, Interrupted> {
     let recovery = job.recovery();
@@ -125,7 +133,7 @@ async fn to_the_end(
             if !recovery.started {
                 prepare(host, job, greeted).await?;
             }
-            let outcome = command::run(host, job, greeted, log, readers, recovery.started).await?;
+            let outcome = command::run(host, job, greeted, sink, readers, recovery.started).await?;
             at(Point::Exited);
             let end = CommandEnd { outcome };
             if end.outcome == Outcome::Completed {
@@ -136,7 +144,11 @@ async fn to_the_end(
         }
     };
     if end.outcome == Outcome::Completed {
-        let records = match outputs::take_over(host, job, greeted).await {
+        let taken = match build::of(job) {
+            Some(build) => build::take_over(host, job, greeted, build).await,
+            None => outputs::take_over(host, job, greeted).await,
+        };
+        let records = match taken {
             Ok(records) => records,
             Err(interrupted) => {
                 outputs::discard(host, job).await;
@@ -153,8 +165,13 @@ async fn to_the_end(
 /// Everything before the command, up to the mark that it may have been begun.
 async fn prepare(host: &Host, job: &JobHandle, greeted: &Greeted) -> Result<(), Interrupted> {
     attachment(host, job).await?;
-    sources::unpack(host, job, greeted).await?;
-    at(Point::Unpacked);
+    match build::of(job) {
+        Some(build) => build::prepare(host, job, greeted, build).await?,
+        None => {
+            sources::unpack(host, job, greeted).await?;
+            at(Point::Unpacked);
+        }
+    }
     durable(job.mark_started(), &host.limits).await?;
     at(Point::Marked);
     Ok(())

@@ -10,7 +10,7 @@ use kiln_registry::{
 use tokio::net::UnixStream;
 
 use super::{JobLedger, Service, reach};
-use crate::{network::GuestRegistry, store::JobHandle};
+use crate::{build::publish, network::GuestRegistry, store::JobHandle};
 
 /// For as long as the machine lives.
 #[derive(Debug)]
@@ -40,6 +40,7 @@ impl Service {
             tenant: job.owner().tenant.clone(),
             job: Some(job.id().to_string()),
             outside: reach::of_policy(&job.spec().egress, &job.owner().tenant, &self.operator),
+            writes: publish::writes(job.id(), job.spec()),
             ledger: ledger.told(),
         };
         let streams = OfJob { registry: self.registry().clone(), caller };

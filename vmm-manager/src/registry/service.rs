@@ -8,7 +8,7 @@ use std::{
 };
 
 use kiln_registry::{
-    caller::Caller,
+    caller::{Caller, Writes},
     mirror::{self, Mirror},
     name::Host,
     operate::{self, Images},
@@ -137,8 +137,14 @@ impl Service {
             tenant: LOCAL_TENANT.to_owned(),
             job: None,
             outside: reach::of_local_client(),
+            writes: Writes::All,
             ledger: Arc::new(Told),
         }
+    }
+
+    /// Of a tenant whose images this host pushes, because it said where to.
+    pub(crate) fn pusher(&self, tenant: &str) -> Caller {
+        Caller { tenant: tenant.to_owned(), ..self.local_caller() }
     }
 
     /// Serves a connection of such a client, to its end.

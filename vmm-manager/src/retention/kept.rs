@@ -13,8 +13,10 @@ use tokio::task::spawn_blocking;
 
 use super::{Archive, ArchiveError, EndedJob};
 use crate::{
+    build::publish,
     job::{Job, JobId, OutputRecord, State},
     output::Outputs,
+    registry::Service,
     store::Store,
 };
 
@@ -27,11 +29,33 @@ pub struct KeptJobs {
     outputs: Outputs,
     /// In which each job has a directory, with its log and its outputs.
     jobs: PathBuf,
+    /// Has the images that builds left, where there is one.
+    registry: Option<Arc<Service>>,
 }
 
 impl KeptJobs {
     pub fn new(store: Arc<Store>, outputs: Outputs, jobs: PathBuf) -> Self {
-        Self { store, outputs, jobs }
+        Self { store, outputs, jobs, registry: None }
+    }
+
+    #[must_use]
+    pub fn with_registry(self, registry: Option<Arc<Service>>) -> Self {
+        Self { registry, ..self }
+    }
+
+    /// What a build left in the registry under no name of its tenant's.
+    async fn forget_images(&self, job: &Job) -> Result<(), ArchiveError> {
+        let (Some(registry), true) = (&self.registry, job.spec.is_build()) else { return Ok(()) };
+        let forgotten = publish::forget(registry, &job.owner, &job.id).await;
+        forgotten.map_err(|failure| ArchiveError {
+            what: "removing the images of a build",
+            source: failure.message.into(),
+        })
+    }
+
+    async fn job(&self, job: &JobId) -> Result<Option<Job>, ArchiveError> {
+        let found = self.store.find_any(job).await.map_err(failed("looking for a job"))?;
+        Ok(found.map(|handle| handle.snapshot()))
     }
 
     fn ended_job(&self, job: &Job) -> Option<EndedJob> {
@@ -73,9 +97,10 @@ impl Archive for KeptJobs {
     }
 
     async fn has_outputs(&self, job: &JobId) -> Result<bool, ArchiveError> {
-        let found = self.store.find_any(job).await.map_err(failed("looking for a job"))?;
-        let Some(handle) = found else { return Ok(true) };
-        let records = handle.snapshot().outputs;
+        let Some(found) = self.job(job).await? else { return Ok(true) };
+        // Images are the registry's to keep.
+        let is_file = |record: &OutputRecord| !found.spec.is_image(&record.name);
+        let records: Vec<_> = found.outputs.iter().filter(|one| is_file(one)).cloned().collect();
         let (outputs, job) = (self.outputs.clone(), job.clone());
         blocking("looking for outputs", move || {
             let promised = records.into_iter().filter(|record| !record.expired);
@@ -101,11 +126,18 @@ impl Archive for KeptJobs {
     }
 
     async fn remove_outputs(&self, job: &JobId) -> Result<(), ArchiveError> {
+        if let Some(found) = self.job(job).await? {
+            self.forget_images(&found).await?;
+        }
         let (outputs, job) = (self.outputs.clone(), job.clone());
         blocking("removing outputs", move || outputs.remove(&job)).await
     }
 
     async fn forget(&self, job: &JobId) -> Result<(), ArchiveError> {
+        // First: nobody could say whose they are.
+        if let Some(found) = self.job(job).await? {
+            self.forget_images(&found).await?;
+        }
         self.store.forget(job).await.map_err(failed("forgetting a job"))
     }
 

@@ -192,7 +192,9 @@ impl Dispatcher {
                     Failure::new(FailureClass::Infrastructure, message).with("step", "queue");
                 let failure = match refusal {
                     Refusal::TooMuch { limit, .. } => failure.with("limit", limit),
-                    Refusal::Egress(_) | Refusal::NoNetwork { .. } => failure,
+                    Refusal::Egress(_) | Refusal::NoNetwork { .. } | Refusal::NoBuilds(_) => {
+                        failure
+                    }
                 };
                 end_in_queue(job, failure.into());
             }

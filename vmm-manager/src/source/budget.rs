@@ -69,6 +69,13 @@ impl Reservation {
         }
         grown
     }
+
+    /// Never larger.
+    pub(super) fn shrink(&mut self, bytes: u64) {
+        let less = self.bytes.saturating_sub(bytes);
+        self.budget.used.fetch_sub(less, Ordering::AcqRel);
+        self.bytes -= less;
+    }
 }
 
 impl Drop for Reservation {

@@ -27,6 +27,12 @@ impl Partial {
         Ok(partial)
     }
 
+    /// One that an earlier daemon has left.
+    pub(super) fn found(sources: &Path, name: &str) -> Option<Self> {
+        let id = name.strip_prefix(PREFIX)?.parse().ok()?;
+        Some(Self { sources: sources.to_owned(), id, kept: false })
+    }
+
     /// Takes a source's name away: from here on there is none.
     pub(super) fn of_source(sources: &Path, id: &SourceId) -> io::Result<Self> {
         let partial = Self { sources: sources.to_owned(), id: id.clone(), kept: false };
@@ -36,6 +42,20 @@ impl Partial {
 
     pub(super) fn is_name(name: &str) -> bool {
         name.starts_with(PREFIX)
+    }
+
+    pub(super) fn id(&self) -> &SourceId {
+        &self.id
+    }
+
+    /// From here on it stays, as it is.
+    pub(super) fn stay(&mut self) {
+        self.kept = true;
+    }
+
+    /// From here on it goes when it is dropped.
+    pub(super) fn disown(&mut self) {
+        self.kept = false;
     }
 
     pub(super) fn path(&self) -> PathBuf {
@@ -58,7 +78,7 @@ impl Partial {
     /// Makes the name last. From here on it stays.
     pub(super) fn keep(&mut self) -> io::Result<()> {
         File::open(&self.sources)?.sync_all()?;
-        self.kept = true;
+        self.stay();
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::budget;
+use super::{budget, remnant::Known};
 use crate::job::{Owner, SourceId};
 
 const VERSION: u32 = 1;
@@ -46,6 +46,16 @@ struct Stored {
 }
 
 impl Source {
+    pub(super) fn known(&self) -> Known {
+        Known { digest: self.digest.clone(), size_bytes: self.size_bytes }
+    }
+
+    /// Whether it is this tenant's, and these bytes.
+    pub(super) fn is(&self, tenant: &str, known: &Known) -> bool {
+        self.owner.tenant == tenant
+            && (self.size_bytes, &self.digest) == (known.size_bytes, &known.digest)
+    }
+
     /// Writes the record into the directory, to the disk itself.
     pub(super) fn store(&self, directory: &Path) -> io::Result<()> {
         let Self { id: _, owner, size_bytes, digest, uploaded_at, disk: _ } = self;

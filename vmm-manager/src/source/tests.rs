@@ -1,5 +1,7 @@
 //! Uploads that are cut off, refused and starved, at each step.
 
+mod resumed;
+
 use std::{
     fs, mem,
     path::Path,
@@ -13,8 +15,8 @@ use tokio::sync::Semaphore;
 use super::{
     Source, Sources, UploadError,
     budget::BLOCK_BYTES,
+    making::{Making, Sealing},
     partial::Partial,
-    upload::{Making, Sealing},
 };
 use crate::{
     digest::Hasher,
@@ -142,15 +144,24 @@ fn an_upload_that_was_given_up_in_a_write_can_only_be_dropped() {
     let runtime = runtime.enable_all().max_blocking_threads(1).build().unwrap();
     runtime.block_on(async {
         let sources = Sources::open(directory.path(), BUDGET).unwrap();
-        let mut upload = sources.begin(owner("a"), None).await.unwrap();
         let (busy, until_then) = std::sync::mpsc::channel::<()>();
-        let blocked = tokio::task::spawn_blocking(move || until_then.recv());
-        let write = upload.write(bytes(1 << 19));
-        assert!(tokio::time::timeout(Duration::from_millis(1), write).await.is_err());
+        let busy_thread = async { Some(tokio::task::spawn_blocking(move || until_then.recv())) };
+        // Behind the beginning, and before the upload's own thread.
+        let (upload, blocked) = tokio::join!(sources.begin(owner("a"), None), busy_thread);
+        let mut upload = upload.unwrap();
+        let mut given_up = false;
+        for _ in 0..100 {
+            let write = upload.write(bytes(1 << 12));
+            given_up |= tokio::time::timeout(Duration::from_millis(1), write).await.is_err();
+            if given_up {
+                break;
+            }
+        }
+        assert!(given_up, "no more parts wait than a few");
         drop(busy);
-        assert!(blocked.await.unwrap().is_err());
+        assert!(blocked.unwrap().await.unwrap().is_err());
         assert!(matches!(upload.write(bytes(1)).await, Err(UploadError::Broken)));
-        drop(upload);
+        assert!(matches!(upload.finish().await, Err(UploadError::Broken)));
         until(|| sources.used_bytes() == 0 && names(directory.path()).is_empty()).await;
     });
 }
@@ -174,9 +185,12 @@ async fn what_is_above_its_announcement_or_the_budget_is_refused() {
 
     let mut longer = sources.begin(owner("a"), Some(10)).await.unwrap();
     longer.write(bytes(10)).await.unwrap();
-    let refused = longer.write(bytes(1)).await.unwrap_err();
+    // Said by the part itself, or by the end.
+    let refused = match longer.write(bytes(1)).await {
+        Ok(()) => longer.finish().await.unwrap_err(),
+        Err(refused) => refused,
+    };
     assert!(matches!(refused, UploadError::Longer { announced: 10 }));
-    drop(longer);
 
     let mut shorter = sources.begin(owner("a"), Some(10)).await.unwrap();
     shorter.write(bytes(9)).await.unwrap();
@@ -241,7 +255,7 @@ async fn what_is_held_is_never_forgotten_and_what_is_unused_is() {
     let directory = tempfile::tempdir().unwrap();
     let sources = Sources::open(directory.path(), BUDGET).unwrap();
     let held = upload(&sources, &bytes(10)).await.unwrap();
-    let unused = upload(&sources, &bytes(10)).await.unwrap();
+    let unused = upload(&sources, &bytes(11)).await.unwrap();
     let now = SystemTime::now();
     let (first, second) =
         (sources.hold("a", &held.id).unwrap(), sources.hold("a", &held.id).unwrap());

@@ -1,26 +1,17 @@
-//! One source on its way in.
+//! One source on its way in: parts go to a thread of its own, which writes while the next ones come.
 
-use std::{
-    fs::{File, OpenOptions, Permissions},
-    io::{self, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::io;
 
 use bytes::Bytes;
-use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking};
+use tokio::{
+    sync::mpsc,
+    task::{JoinHandle, spawn_blocking},
+};
 
-use super::{
-    budget::{Reservation, disk_bytes, footprint},
-    partial::Partial,
-    record::{DISK, Source},
-    registry::Shared,
-};
-use crate::{
-    digest::Hasher,
-    job::{Owner, SourceId},
-};
+use super::{Source, making::Making};
+
+/// Parts that wait for the thread.
+const DEPTH: usize = 4;
 
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
@@ -37,6 +28,10 @@ pub enum UploadError {
     Longer { announced: u64 },
     #[error("{arrived} bytes arrived, and {announced} were announced")]
     Shorter { announced: u64, arrived: u64 },
+    #[error("what arrived is {arrived}; begin anew")]
+    Other { arrived: String },
+    #[error("{offset} is behind the {kept} bytes that are here; ask FindSource where to go on")]
+    NotThere { offset: u64, kept: u64 },
     #[error("an earlier part of the upload was not written")]
     Broken,
     #[error("the source could not be written")]
@@ -52,182 +47,78 @@ impl From<io::Error> for UploadError {
     }
 }
 
-/// A source that is not there yet. Dropped before its end, it leaves nothing.
+#[derive(Debug)]
+enum Message {
+    Part(Bytes),
+    End,
+}
+
+/// A source that is not there yet. Dropped before its end it leaves nothing, but where it is known
+/// what it is to become: then what has arrived is kept for a while.
 #[derive(Debug)]
 pub struct Upload {
-    /// `None` while a part is being written, and for good once that failed.
-    making: Option<Box<Making>>,
+    messages: mpsc::Sender<Message>,
+    thread: JoinHandle<Result<Option<Source>, UploadError>>,
+    /// No part is missing among those that were sent.
+    unbroken: bool,
 }
 
 impl Upload {
     pub(super) fn new(making: Making) -> Self {
-        Self { making: Some(Box::new(making)) }
+        let (messages, taken) = mpsc::channel(DEPTH);
+        let thread = spawn_blocking(move || make(making, taken));
+        Self { messages, thread, unbroken: true }
     }
 
-    /// Takes the next part. After an error nothing of the upload is left.
+    /// Takes the next part. After an error nothing of the upload is left, and nothing else can be
+    /// done with it.
     ///
     /// # Cancel safety
     /// Not safe: an upload that was cancelled in a write can only be dropped.
     pub async fn write(&mut self, part: Bytes) -> Result<(), UploadError> {
-        let mut making = self.making.take().ok_or(UploadError::Broken)?;
-        let written = blocking(move || making.write(&part).map(|()| making)).await?;
-        self.making = Some(written);
+        if !self.unbroken {
+            return Err(UploadError::Broken);
+        }
+        self.unbroken = false;
+        if self.messages.send(Message::Part(part)).await.is_err() {
+            return Err(self.end().await.err().unwrap_or(UploadError::Broken));
+        }
+        self.unbroken = true;
         Ok(())
     }
 
-    /// Makes it a source, which lasts from here on.
+    /// Makes it a source, which lasts from here on. Where the tenant has these bytes already, it is
+    /// that source.
     ///
     /// # Cancel safety
     /// Safe: there is a source or nothing.
     pub async fn finish(mut self) -> Result<Source, UploadError> {
-        let making = self.making.take().ok_or(UploadError::Broken)?;
-        blocking(move || making.finish()).await
+        if !self.unbroken {
+            return Err(UploadError::Broken);
+        }
+        // One that has failed says why as it ends.
+        let _ = self.messages.send(Message::End).await;
+        self.end().await?.ok_or(UploadError::Broken)
+    }
+
+    async fn end(&mut self) -> Result<Option<Source>, UploadError> {
+        // It ends badly only if it panicked, and what it held has been dropped by then.
+        (&mut self.thread).await.unwrap_or(Err(UploadError::Broken))
     }
 }
 
-impl Drop for Upload {
-    fn drop(&mut self) {
-        // The removal of a large file takes its time: not on a thread that serves others.
-        if let (Some(making), Ok(runtime)) =
-            (self.making.take(), tokio::runtime::Handle::try_current())
-        {
-            runtime.spawn_blocking(move || drop(making));
+/// The thread. Whoever dropped the upload waits for nothing, not for the removal of a large file
+/// either.
+fn make(
+    mut making: Making,
+    mut messages: mpsc::Receiver<Message>,
+) -> Result<Option<Source>, UploadError> {
+    while let Some(message) = messages.blocking_recv() {
+        match message {
+            Message::Part(part) => making.write(&part)?,
+            Message::End => return making.finish().map(Some),
         }
     }
-}
-
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, UploadError> + Send + 'static,
-) -> Result<T, UploadError> {
-    // It ends badly only if the work panicked, and what it held has been dropped by then.
-    spawn_blocking(work).await.unwrap_or(Err(UploadError::Broken))
-}
-
-/// What exists while a source is made. Field order: the files go before their part of the budget.
-#[derive(Debug)]
-pub(super) struct Making {
-    file: File,
-    partial: Partial,
-    reservation: Reservation,
-    shared: Arc<Shared>,
-    id: SourceId,
-    owner: Owner,
-    announced: Option<u64>,
-    size_bytes: u64,
-    hasher: Hasher,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Making {
-    pub(super) fn begin(
-        shared: Arc<Shared>,
-        owner: Owner,
-        announced: Option<u64>,
-        place: OwnedSemaphorePermit,
-    ) -> Result<Self, UploadError> {
-        let size_bytes = announced.unwrap_or(0);
-        let reservation = shared
-            .budget
-            .reserve(footprint(size_bytes))
-            .ok_or_else(|| shared.over_budget(size_bytes))?;
-        let statistics = rustix::fs::statvfs(&shared.directory).map_err(io::Error::from)?;
-        if size_bytes > statistics.f_bavail.saturating_mul(statistics.f_frsize) {
-            return Err(UploadError::DiskFull);
-        }
-        let id = SourceId::generate();
-        let partial = Partial::make(&shared.directory, &id)?;
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(partial.path().join(DISK))?;
-        // Whatever mask we have: a VM's own user reads it, in a root that holds it. Outside, the home
-        // is closed to all but us.
-        file.set_permissions(Permissions::from_mode(0o644))?;
-        Ok(Self {
-            file,
-            partial,
-            reservation,
-            shared,
-            id,
-            owner,
-            announced,
-            size_bytes: 0,
-            hasher: Hasher::default(),
-            _place: place,
-        })
-    }
-
-    pub(super) fn write(&mut self, part: &[u8]) -> Result<(), UploadError> {
-        let size_bytes = self.size_bytes.saturating_add(part.len() as u64);
-        if let Some(announced) = self.announced.filter(|announced| size_bytes > *announced) {
-            return Err(UploadError::Longer { announced });
-        }
-        if !self.reservation.grow(footprint(size_bytes)) {
-            return Err(self.shared.over_budget(size_bytes));
-        }
-        self.file.write_all(part)?;
-        self.hasher.update(part);
-        self.size_bytes = size_bytes;
-        Ok(())
-    }
-
-    fn finish(self) -> Result<Source, UploadError> {
-        let mut sealing = self.seal()?;
-        for step in Sealing::STEPS {
-            step(&mut sealing)?;
-        }
-        Ok(sealing.publish())
-    }
-
-    pub(super) fn seal(self) -> Result<Sealing, UploadError> {
-        let Self {
-            file,
-            partial,
-            reservation,
-            shared,
-            id,
-            owner,
-            announced,
-            size_bytes,
-            hasher,
-            ..
-        } = self;
-        if let Some(announced) = announced.filter(|announced| size_bytes != *announced) {
-            return Err(UploadError::Shorter { announced, arrived: size_bytes });
-        }
-        let disk = partial.source_path().join(DISK);
-        let digest = hasher.finish();
-        let uploaded_at = SystemTime::now();
-        let source = Source { id, owner, size_bytes, digest, uploaded_at, disk };
-        Ok(Sealing { file, partial, reservation, shared, source })
-    }
-}
-
-/// A source whose bytes have all arrived. Field order as above.
-#[derive(Debug)]
-pub(super) struct Sealing {
-    file: File,
-    partial: Partial,
-    reservation: Reservation,
-    shared: Arc<Shared>,
-    source: Source,
-}
-
-impl Sealing {
-    /// In this order: whatever is named by a later step is on the disk by an earlier one.
-    pub(super) const STEPS: [fn(&mut Self) -> io::Result<()>; 6] = [
-        |sealing| sealing.file.set_len(disk_bytes(sealing.source.size_bytes)),
-        |sealing| sealing.file.sync_all(),
-        |sealing| sealing.source.store(&sealing.partial.path()),
-        |sealing| sealing.partial.sync(),
-        |sealing| sealing.partial.rename(),
-        |sealing| sealing.partial.keep(),
-    ];
-
-    pub(super) fn publish(self) -> Source {
-        let Self { file: _, partial: _, reservation, shared, source } = self;
-        shared.insert(source.clone(), reservation);
-        source
-    }
+    making.leave();
+    Ok(None)
 }

@@ -23,6 +23,7 @@ use super::{
     recovery::{GuestSecret, Recovery},
 };
 use crate::{
+    build::BuildRecord,
     job::{
         CommandEnd, Job, MachineRecord, Outcome, OutputRecord, Phase, PhaseTime, State, Step, Usage,
     },
@@ -49,6 +50,7 @@ pub(super) enum Change {
     MemoryPeak(u64),
     Egress(Arc<EgressRecord>),
     Registry(Arc<RegistryRecord>),
+    Build(Arc<BuildRecord>),
     Outputs(Vec<OutputRecord>),
     /// The bytes of these outputs have been removed.
     OutputsExpired,
@@ -84,6 +86,7 @@ impl Change {
             Self::MemoryPeak(_) => "have a memory peak",
             Self::Egress(_) => "have used a network",
             Self::Registry(_) => "have used a registry",
+            Self::Build(_) => "have been built",
             Self::Outputs(_) => "get outputs",
             Self::OutputsExpired => "lose its outputs",
             Self::Started => "start its command",
@@ -131,6 +134,7 @@ impl Record {
             }
             (Change::Egress(egress), running) if running.holds() => job.egress = Some(egress),
             (Change::Registry(record), running) if running.holds() => job.registry = Some(record),
+            (Change::Build(record), running) if running.holds() => job.build = Some(record),
             (Change::Outputs(outputs), Standing::CommandOver) => job.outputs = outputs,
             (Change::OutputsExpired, standing) if standing.has_ended() => {
                 job.outputs.iter_mut().for_each(|output| output.expired = true);
@@ -163,6 +167,7 @@ impl Record {
                 job.machine = None;
                 job.egress = None;
                 job.registry = None;
+                job.build = None;
                 recovery.guest_secret = guest_secret;
                 recovery.number = None;
             }

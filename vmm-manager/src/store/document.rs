@@ -3,6 +3,8 @@
 //! The domain derives nothing for storage. Each conversion takes its side apart field by field, so
 //! a new field breaks the build until somebody has thought of the rows that are there already.
 
+mod build;
+mod built;
 mod egress;
 mod outcome;
 mod record;

@@ -19,6 +19,7 @@ use super::{
     writer::{Mutation, Op, What},
 };
 use crate::{
+    build::{BuildRecord, graph::Live, secrets::Secrets, ssh::SshPoint},
     guest::Guest,
     job::{
         CommandEnd, Job, JobId, JobSpec, MachineRecord, Outcome, OutputRecord, Owner, Phase,
@@ -48,6 +49,11 @@ pub struct JobHandle {
     egress: Mutex<Option<Arc<EgressView>>>,
     /// Set by the job's lifecycle while its guest has a registry; likewise.
     ledger: Mutex<Option<Arc<JobLedger>>>,
+    /// Set by a build's lifecycle while its steps are told of; for those who watch them.
+    build: watch::Sender<Option<Live>>,
+    /// Put by whoever creates a build; forgotten by its lifecycle once its guest has them.
+    secrets: Secrets,
+    ssh: SshPoint,
 }
 
 impl JobHandle {
@@ -69,9 +75,12 @@ impl JobHandle {
             guest: Mutex::new(None),
             egress: Mutex::new(None),
             ledger: Mutex::new(None),
+            build: watch::Sender::new(None),
+            secrets: Secrets::default(),
+            ssh: SshPoint::default(),
         };
         if handle.has_ended() {
-            handle.attach_point.close();
+            handle.close_points();
         }
         handle
     }
@@ -188,6 +197,30 @@ impl JobHandle {
         *self.ledger.lock().unwrap_or_else(PoisonError::into_inner) = ledger;
     }
 
+    /// The steps of a build as they stand, while they are told of; what came of them is in the record.
+    pub fn build(&self) -> Option<Live> {
+        self.build.borrow().clone()
+    }
+
+    /// For those who watch steps that are not there yet.
+    pub fn watch_build(&self) -> watch::Receiver<Option<Live>> {
+        self.build.subscribe()
+    }
+
+    pub(crate) fn set_build(&self, live: Option<Live>) {
+        self.build.send_replace(live);
+    }
+
+    /// Of a build, as long as its guest has not got them.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// Where a client serves its ssh agent to a build.
+    pub fn ssh(&self) -> &SshPoint {
+        &self.ssh
+    }
+
     /// Published and never stored.
     pub fn set_place(&self, place: Option<QueuePlace>) {
         self.published.set_place(place);
@@ -228,6 +261,11 @@ impl JobHandle {
     /// Likewise.
     pub fn record_registry(&self, record: Arc<RegistryRecord>) -> Commit {
         self.change(Change::Registry(record))
+    }
+
+    /// Likewise.
+    pub fn record_build(&self, record: Arc<BuildRecord>) -> Commit {
+        self.change(Change::Build(record))
     }
 
     /// Once its command is over.
@@ -314,8 +352,14 @@ impl JobHandle {
         let ended = record.job.has_ended();
         self.published.publish(record);
         if ended {
-            self.attach_point.close();
+            self.close_points();
         }
+    }
+
+    fn close_points(&self) {
+        self.attach_point.close();
+        self.secrets.forget();
+        self.ssh.close();
     }
 
     fn change(&self, change: Change) -> Commit {

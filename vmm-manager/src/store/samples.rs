@@ -1,5 +1,6 @@
 //! Jobs for tests.
 
+mod build;
 mod egress;
 mod registry;
 
@@ -11,7 +12,7 @@ use std::{
 use kiln_net::policy::Policy;
 use proptest::{collection::vec, option, prelude::*};
 
-pub(super) use self::{egress::egress, registry::registry};
+pub(super) use self::{build::built, egress::egress, registry::registry};
 use super::{
     CancelReason,
     change::Record,
@@ -111,6 +112,10 @@ fn specs() -> impl Strategy<Value = JobSpec> {
             terminal,
         },
     );
+    let work = prop_oneof![
+        exec.prop_map(Work::Exec),
+        build::builds().prop_map(|build| Work::Build(Box::new(build))),
+    ];
     let input = (text(), formats()).prop_map(|(path, format)| InputDisk {
         source: SourceId::generate(),
         path,
@@ -120,15 +125,15 @@ fn specs() -> impl Strategy<Value = JobSpec> {
         .prop_map(|(name, path, format, max_bytes)| OutputDisk { name, path, format, max_bytes });
     let numbers =
         (any::<u32>(), any::<u64>(), any::<u64>(), option::of(durations()), any::<bool>());
-    (numbers, exec, vec(input, 0..3), vec(output, 0..3), egress::policies()).prop_map(
-        |((cpus, memory_bytes, disk_bytes, timeout, attach), exec, inputs, outputs, egress)| {
+    (numbers, work, vec(input, 0..3), vec(output, 0..3), egress::policies()).prop_map(
+        |((cpus, memory_bytes, disk_bytes, timeout, attach), work, inputs, outputs, egress)| {
             JobSpec {
                 cpus,
                 memory_bytes,
                 disk_bytes,
                 timeout,
                 attach,
-                work: Work::Exec(exec),
+                work,
                 inputs,
                 outputs,
                 egress,
@@ -209,6 +214,7 @@ pub(super) fn records() -> impl Strategy<Value = Record> {
             option::of(text()),
             option::of(egress()),
             option::of(registry()),
+            option::of(built()),
         ),
     );
     let cancel = prop_oneof![
@@ -235,7 +241,7 @@ pub(super) fn records() -> impl Strategy<Value = Record> {
     (specs(), told, recovery, 0..i64::MAX.unsigned_abs()).prop_map(
         |(spec, told, recovery, order)| {
             let (state, created_at, phases, machine, memory_peak_bytes, log, rest) = told;
-            let (attempt, outputs, usage, idempotency_key, egress, registry) = rest;
+            let (attempt, outputs, usage, idempotency_key, egress, registry, build) = rest;
             let log = LogSummary { end_offset: log.0, dropped_bytes: log.1 };
             let job = Job {
                 state,
@@ -250,6 +256,7 @@ pub(super) fn records() -> impl Strategy<Value = Record> {
                 idempotency_key,
                 egress: egress.map(Arc::new),
                 registry: registry.map(Arc::new),
+                build: build.map(Arc::new),
                 ..Job::new(owner("a"), spec)
             };
             Record { job, recovery, order }

@@ -3,7 +3,7 @@
 //!
 //! By hand: the agent's protocol (`events`), a guest that is come back to (`resumed`), HTTP/2 below it (`transport`), time (`slow`), the
 //! bridge (`bridge`), what stands in its place (`hijack`), floods (`flood`), and floods that go all the way into a
-//! log (`logged`). By the thousand: `seeded` mutates recordings of an honest
+//! log (`logged`), and a build that is told of in lies (`told`). By the thousand: `seeded` mutates recordings of an honest
 //! agent; `corpus` replays what the fuzz target of `fuzz/` knows. `KILN_FULL=1` asks for the large
 //! counts.
 
@@ -24,6 +24,7 @@ mod recording;
 mod resumed;
 mod seeded;
 mod slow;
+mod told;
 mod transport;
 
 #[global_allocator]

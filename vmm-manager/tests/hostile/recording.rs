@@ -100,6 +100,22 @@ impl Agent for Honest {
         Err(Status::unimplemented("no machine"))
     }
 
+    async fn start_engine(
+        &self,
+        _request: Request<v1::StartEngineRequest>,
+    ) -> Result<Response<v1::StartEngineResponse>, Status> {
+        Err(Status::unimplemented("not this agent's"))
+    }
+
+    type RelaySshStream = tokio_stream::wrappers::ReceiverStream<Result<v1::SshFrame, Status>>;
+
+    async fn relay_ssh(
+        &self,
+        _request: Request<Streaming<v1::SshFrame>>,
+    ) -> Result<Response<Self::RelaySshStream>, Status> {
+        Err(Status::unimplemented("not this agent's"))
+    }
+
     async fn shutdown(
         &self,
         _: Request<v1::ShutdownRequest>,

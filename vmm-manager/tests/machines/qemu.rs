@@ -77,9 +77,9 @@ async fn qemu(stage: &Stage) -> Qemu {
 async fn spec(stage: &Stage) -> VmSpec {
     let image = GuestImage::open(PathBuf::from(variable(IMAGE)).as_path()).unwrap();
     let scratch = stage.directory().join("scratch");
-    let disks = Disks { scratch: scratch.clone(), outputs: Vec::new() };
+    let disks = Disks { scratch: scratch.clone(), engine: None, outputs: Vec::new() };
     File::create(&scratch).and_then(|file| file.set_len(64 << 20)).unwrap();
-    disks.format_scratch().await.unwrap();
+    disks.format().await.unwrap();
     let disk =
         |serial: &'static str, path, read_only| Disk { serial: serial.into(), path, read_only };
     VmSpec {

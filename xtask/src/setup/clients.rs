@@ -2,7 +2,8 @@
 //! and not installed, so that nothing of theirs starts or stays on the machine.
 //!
 //! All lie in one tree, as on a machine of their own: `usr/bin/{containerd,ctr,docker,docker-registry,
-//! oras}`, `usr/sbin/{dockerd,runc}`. Its path is told to tests in `KILN_REGISTRY_CLIENTS`.
+//! oras}`, `usr/sbin/{dockerd,runc}`. What images are made of lies beside them, in a tree for each
+//! architecture: `busybox/{amd64,arm64}/usr/bin/busybox`. The path of it all is told to tests in `KILN_REGISTRY_CLIENTS`.
 
 use std::{
     fs,
@@ -27,6 +28,10 @@ const PACKAGES: &[(&str, &str)] = &[
     ("oras", "trixie"),
 ];
 
+/// The package that is wanted for these architectures, whatever the machine's own is.
+const BUSYBOX: (&str, &str) = ("busybox-static", "trixie");
+const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
+
 const SUITES: [&str; 2] = ["bookworm", "trixie"];
 
 /// Where Debian is when the machine, not being a Debian, does not say.
@@ -44,14 +49,30 @@ pub(crate) fn registry_clients() -> anyhow::Result<PathBuf> {
         let apt = directory.join("apt");
         let fetched = Apt::new(&apt)?.fetch(&wanted)?;
         for package in fetched {
-            run(command("dpkg", ["--extract"]).arg(package).arg(directory))?;
+            run(command("dpkg", ["--extract"]).arg(&package).arg(place(&package, directory)?))?;
         }
         fs::remove_dir_all(&apt).context("removing what apt needed")
     })
 }
 
 fn wanted() -> Vec<String> {
-    PACKAGES.iter().map(|(package, suite)| format!("{package}/{suite}")).collect()
+    let clients = PACKAGES.iter().map(|(package, suite)| format!("{package}/{suite}"));
+    let (package, suite) = BUSYBOX;
+    let of = |architecture| format!("{package}:{architecture}/{suite}");
+    clients.chain(ARCHITECTURES.map(of)).collect()
+}
+
+/// Where the package goes whose file apt named `NAME_VERSION_ARCHITECTURE.deb`.
+fn place(package: &Path, directory: &Path) -> anyhow::Result<PathBuf> {
+    let name = package.file_stem().unwrap_or_default().to_string_lossy();
+    let mut parts = name.split('_');
+    if parts.next() != Some(BUSYBOX.0) {
+        return Ok(directory.to_owned());
+    }
+    let architecture = parts.next_back().context("a package without an architecture")?;
+    let place = directory.join("busybox").join(architecture);
+    fs::create_dir_all(&place).context("a tree of another architecture")?;
+    Ok(place)
 }
 
 /// An apt that knows of these suites alone, and touches nothing of the machine's.
@@ -95,6 +116,7 @@ impl Apt {
 
 fn configuration(directory: &Path) -> String {
     let directory = directory.display();
+    let architectures = ARCHITECTURES.map(|architecture| format!("\"{architecture}\";")).join(" ");
     format!(
         "Dir::Etc::sourcelist \"{directory}/sources.list\";\n\
          Dir::Etc::sourceparts \"/dev/null\";\n\
@@ -103,6 +125,7 @@ fn configuration(directory: &Path) -> String {
          Dir::State::lists \"{directory}/lists\";\n\
          Dir::State::status \"{directory}/status\";\n\
          Dir::Cache \"{directory}/cache\";\n\
+         APT::Architectures {{ {architectures} }};\n\
          Acquire::Languages \"none\";\n\
          Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\n\
          Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled \"false\";\n\
@@ -154,6 +177,6 @@ mod tests {
 
     #[test]
     fn each_package_is_of_a_known_suite() {
-        assert!(PACKAGES.iter().all(|(_, suite)| SUITES.contains(suite)));
+        assert!(PACKAGES.iter().chain([&BUSYBOX]).all(|(_, suite)| SUITES.contains(suite)));
     }
 }

@@ -16,6 +16,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("mmdebstrap", "mmdebstrap"),
     ("mke2fs", "e2fsprogs"),
     ("dpkg-deb", "dpkg"),
+    // Also a server, which builds clone from.
+    ("git", "git"),
     ("gzip", "gzip"),
     ("ip", "iproute2"),
     // Of tests of what guests hear: a musl program, TLS of another hand.
@@ -26,6 +28,9 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("python3", "python3"),
     // A client that registries are tested with.
     ("skopeo", "skopeo"),
+    // And one that reads images in its own way.
+    ("ssh-agent", "openssh-client"),
+    ("umoci", "umoci"),
     ("xz", "xz-utils"),
     ("zstd", "zstd"),
 ];

@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::*;
-use crate::archive::{Limits, unpack, unpack::tests::memory::peak_of};
+use crate::archive::{Limits, Links, unpack, unpack::tests::memory::peak_of};
 
 fn packed(directory: &Path) -> Result<(Vec<u8>, Vec<String>), PackError> {
     let (mut archive, mut warnings) = (Vec::new(), Vec::new());
@@ -80,7 +80,8 @@ fn what_is_packed_can_be_unpacked() {
     let (archive, _) = packed(base.path()).unwrap();
     let dest = tempfile::tempdir().unwrap();
     let limits = Limits::of_length(archive.len() as u64);
-    unpack(&archive[..], dest.path(), limits, |warning| panic!("{warning}")).unwrap();
+    unpack(&archive[..], dest.path(), limits, Links::Inside, |warning| panic!("{warning}"))
+        .unwrap();
     let (mut again, _) = packed(dest.path()).unwrap();
     // Its setuid bit is all that is lost.
     fs::set_permissions(base.path().join("run"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -142,7 +143,7 @@ fn a_quarter_of_a_gigabyte_goes_through_in_little_memory() {
     let packer = std::thread::spawn(move || peak_of(|| pack(&path, into, drop)));
     let dest = tempfile::tempdir().unwrap();
     let limits = Limits::of_length(LENGTH + 4096);
-    let (unpacked, memory) = peak_of(|| unpack(from, dest.path(), limits, drop));
+    let (unpacked, memory) = peak_of(|| unpack(from, dest.path(), limits, Links::Inside, drop));
     unpacked.unwrap();
     let (packed, packer_memory) = packer.join().unwrap();
     packed.unwrap();

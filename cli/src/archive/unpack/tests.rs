@@ -41,8 +41,12 @@ impl Place {
     }
 
     fn unpack(&self, archive: &[u8]) -> Result<Vec<String>, UnpackError> {
+        self.unpack_with(Links::Inside, archive)
+    }
+
+    fn unpack_with(&self, links: Links, archive: &[u8]) -> Result<Vec<String>, UnpackError> {
         let mut warnings = Vec::new();
-        unpack(archive, &self.dest(), LIMITS, |warning| warnings.push(warning))?;
+        unpack(archive, &self.dest(), LIMITS, links, |warning| warnings.push(warning))?;
         Ok(warnings)
     }
 

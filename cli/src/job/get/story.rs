@@ -1,5 +1,6 @@
 //! A record as people read it.
 
+mod build;
 mod egress;
 mod registry;
 #[cfg(test)]
@@ -10,7 +11,7 @@ use std::fmt::Write;
 use crate::{
     display::{age, command_line, duration, printable, seconds, size},
     reason,
-    record::{DiskFormat, Exec, Jail, Job, Machine, Output, PhaseTime, Spec, Time},
+    record::{Build, DiskFormat, Exec, Jail, Job, Machine, Output, PhaseTime, Spec, Time},
 };
 
 /// More than a screen of them helps nobody; `--json` has them all.
@@ -56,16 +57,32 @@ fn plural(count: u64, thing: &str) -> String {
 
 pub(super) fn of(job: &Job, now: Time) -> String {
     let mut story = Story::default();
+    tell(&mut story, job, now);
+    story.0
+}
+
+/// With its steps, and what came of them.
+pub(super) fn of_build(record: &Build, now: Time) -> String {
+    let mut story = Story::default();
+    tell(&mut story, &record.job, now);
+    build::record(&mut story, &record.build);
+    story.0
+}
+
+fn tell(story: &mut Story, job: &Job, now: Time) {
     story.line("Id", &job.id);
     story.line("Project", &format!("{}/{}", job.tenant, job.project));
     if let Some(exec) = &job.spec.exec {
-        work(&mut story, exec);
+        work(story, exec);
     }
-    disks(&mut story, &job.spec);
+    if let Some(options) = &job.spec.build {
+        build::options(story, options);
+    }
+    disks(story, &job.spec);
     if let Some(key) = &job.idempotency_key {
         story.line("Key", key);
     }
-    state(&mut story, job);
+    state(story, job);
     for (name, time) in
         [("Created", job.created_at), ("Started", job.started_at), ("Ended", job.ended_at)]
     {
@@ -73,26 +90,25 @@ pub(super) fn of(job: &Job, now: Time) -> String {
             story.line(name, &format!("{time} ({} ago)", age(now.since(time))));
         }
     }
-    phases(&mut story, &job.phases);
+    phases(story, &job.phases);
     if let Some(machine) = &job.machine {
-        self::machine(&mut story, machine);
+        self::machine(story, machine);
     }
-    limits(&mut story, &job.spec);
-    egress::policy(&mut story, &job.spec.egress);
-    peaks(&mut story, job);
-    outputs(&mut story, &job.outputs);
+    limits(story, &job.spec);
+    egress::policy(story, &job.spec.egress);
+    peaks(story, job);
+    outputs(story, &job.outputs);
     if let Some(record) = &job.egress {
-        egress::record(&mut story, record);
+        egress::record(story, record);
     }
     if let Some(record) = &job.registry {
-        registry::record(&mut story, record);
+        registry::record(story, record);
     }
     let dropped = match job.log.dropped_bytes {
         0 => String::new(),
         dropped => format!(", {} of it dropped in the middle", size(dropped)),
     };
     story.line("Log", &format!("{}{dropped}", size(job.log.end_offset)));
-    story.0
 }
 
 fn work(story: &mut Story, exec: &Exec) {

@@ -8,7 +8,7 @@ use std::{
 use prost_types::Timestamp;
 use serde::{Serialize, Serializer};
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Hash)]
 pub(crate) struct Time(Timestamp);
 
 impl Time {

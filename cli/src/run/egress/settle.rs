@@ -31,7 +31,7 @@ impl Egress {
     ///
     /// # Cancel safety
     /// Safe: the lockfile is the old one or the new one.
-    pub(in crate::run) async fn settle(
+    pub(crate) async fn settle(
         &self,
         daemon: &Daemon,
         job: &mut Job,

@@ -233,7 +233,7 @@ impl Guest {
         self.touch();
     }
 
-    fn phase(&self, phase: v1::Phase, name: &str) {
+    pub(super) fn phase(&self, phase: v1::Phase, name: &str) {
         let now = SystemTime::now();
         self.job.send_modify(|job| {
             job.set_state(v1::JobState::Running);
@@ -247,7 +247,7 @@ impl Guest {
         });
     }
 
-    fn end(&self, state: &State) {
+    pub(super) fn end(&self, state: &State) {
         self.job.send_modify(|job| {
             (state.plan.end)(job);
             job.set_phase(v1::Phase::Unspecified);

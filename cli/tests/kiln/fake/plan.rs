@@ -6,7 +6,7 @@ use bytes::Bytes;
 use kiln_proto::v1;
 use tonic::Status;
 
-use super::ImagePlan;
+use super::{BuildPlan, ImagePlan};
 
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -45,6 +45,8 @@ pub(crate) struct Plan {
     pub(crate) registry: Option<v1::RegistryRecord>,
     /// Its images, and registries outside.
     pub(crate) images: ImagePlan,
+    /// What a build does, and what comes of it.
+    pub(crate) build: BuildPlan,
     /// How a command of `ExecInJob` ends, once its stdin has come back on its stdout.
     pub(crate) exec_end: v1::exec_in_job_response::Event,
 }
@@ -124,6 +126,7 @@ impl Default for Plan {
             network: Err(String::new()),
             registry: None,
             images: ImagePlan::default(),
+            build: BuildPlan::default(),
             exec_end: v1::exec_in_job_response::Event::Exit(v1::ExitStatus { code: 0, signal: 0 }),
         }
     }

@@ -21,7 +21,7 @@ pub(super) struct Service(pub(super) Arc<State>);
 type Replies<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl Service {
-    fn find(&self, id: &str) -> Result<Arc<Guest>, Status> {
+    pub(super) fn find(&self, id: &str) -> Result<Arc<Guest>, Status> {
         let jobs = self.0.jobs.lock().unwrap();
         let found = jobs.iter().find(|guest| guest.job.borrow().id == id);
         found.cloned().ok_or_else(|| Status::not_found(format!("there is no job {id}")))
@@ -187,6 +187,17 @@ impl JobService for Service {
         request: Request<Streaming<v1::UploadSourceRequest>>,
     ) -> Result<Response<v1::UploadSourceResponse>, Status> {
         transfer::upload(&self.0, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn find_source(
+        &self,
+        request: Request<v1::FindSourceRequest>,
+    ) -> Result<Response<v1::FindSourceResponse>, Status> {
+        let digest = request.into_inner().digest;
+        let sources = self.0.sources.lock().unwrap();
+        let known = sources.iter().find(|(_, (_, bytes))| transfer::digest(bytes) == digest);
+        let source_id = known.map(|(id, _)| id.clone()).unwrap_or_default();
+        Ok(Response::new(v1::FindSourceResponse { source_id, partial_bytes: 0 }))
     }
 
     async fn read_output(

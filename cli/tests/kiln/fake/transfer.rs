@@ -39,7 +39,7 @@ pub(super) async fn upload(
 ) -> Result<v1::UploadSourceResponse, Status> {
     *state.uploads.lock().unwrap() += 1;
     let first = requests.message().await?.and_then(|request| request.event);
-    let Some(Upload::Start(v1::UploadStart { project: _, size_bytes: told })) = first else {
+    let Some(Upload::Start(v1::UploadStart { project: _, size_bytes: told, .. })) = first else {
         return Err(Status::invalid_argument("start comes first"));
     };
     let mut bytes = Vec::new();

@@ -15,7 +15,7 @@ use kiln_proto::agent::MAX_CHUNK_BYTES;
 
 /// Which of the command's two streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::exec) enum Output {
+pub(crate) enum Output {
     Stdout,
     Stderr,
 }

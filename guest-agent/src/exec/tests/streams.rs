@@ -76,9 +76,13 @@ async fn a_slow_host_slows_the_command_down_and_loses_nothing() {
     let length = 8 * 1024 * 1024;
     let script = format!("head -c {length} /dev/zero; echo done > /dev/stderr");
     let host = Host::start(shell(&script));
-    tokio::time::sleep(Duration::from_millis(300)).await;
     // Whatever is in flight: the answers, a chunk in each hand and the pipe.
-    assert_eq!(host.answers.len(), host.answers.max_capacity());
+    let full = async {
+        while host.answers.len() < host.answers.max_capacity() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), full).await.expect("the answers fill up");
     let told = host.finish().await;
     assert_eq!((told.stdout.len(), &*told.stderr), (length, &b"done\n"[..]));
 }

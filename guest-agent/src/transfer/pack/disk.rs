@@ -13,7 +13,7 @@ use super::super::{failure::Failure, progress::Progress};
 /// One request to the disk.
 const WRITE_BYTES: usize = 256 * 1024;
 
-pub(super) struct Disk<'a> {
+pub(in crate::transfer) struct Disk<'a> {
     file: File,
     pending: Vec<u8>,
     size: u64,
@@ -25,7 +25,10 @@ pub(super) struct Disk<'a> {
 }
 
 impl<'a> Disk<'a> {
-    pub(super) fn open(device: &Path, progress: &'a Progress) -> Result<Self, Failure> {
+    pub(in crate::transfer) fn open(
+        device: &Path,
+        progress: &'a Progress,
+    ) -> Result<Self, Failure> {
         let failed = |source| Failure::Agent { what: "open the disk", source };
         let mut file = OpenOptions::new().read(true).write(true).open(device).map_err(failed)?;
         let size = file.seek(SeekFrom::End(0)).map_err(failed)?;
@@ -44,7 +47,7 @@ impl<'a> Disk<'a> {
     }
 
     /// What an error of writing means.
-    pub(super) fn failure(&self, what: &'static str, source: io::Error) -> Failure {
+    pub(in crate::transfer) fn failure(&self, what: &'static str, source: io::Error) -> Failure {
         if self.is_full {
             let needed = "more".to_owned();
             Failure::TooLarge { what, needed, disk_bytes: self.size }
@@ -54,7 +57,7 @@ impl<'a> Disk<'a> {
     }
 
     /// Returns when all of it is on the disk.
-    pub(super) fn finish(mut self) -> Result<u64, Failure> {
+    pub(in crate::transfer) fn finish(mut self) -> Result<u64, Failure> {
         let failed = |source| Failure::Agent { what: "write the disk", source };
         self.flush().map_err(failed)?;
         fdatasync(&self.file).map_err(|errno| failed(errno.into()))?;

@@ -33,7 +33,7 @@ pub(super) async fn read(
 }
 
 async fn own(exchange: &Exchange<'_>, place: &Place, digest: Digest) -> Result<Answer, Problem> {
-    let repository = place.repository(&exchange.caller.tenant);
+    let repository = exchange.repository(place)?;
     let found = exchange.registry.store.blob(&repository, digest).await;
     let stored = found.map_err(faults::store)?.ok_or_else(|| unknown(place, digest))?;
     let size = stored.size;

@@ -16,12 +16,13 @@ use super::{
     uploads,
 };
 use crate::{
-    caller::Caller,
+    build::{Hidden, hidden},
+    caller::{Caller, Writes},
     digest::Digest,
     problem::{Code, Problem},
     record::{Kind, Material, Origin},
     registry::{Registry, Via},
-    repository::Repository,
+    repository::{Repository, Space},
 };
 
 /// What of a request all of its answers are made of.
@@ -87,12 +88,12 @@ impl Exchange<'_> {
             Resource::Manifest { reference } => match self.method {
                 Method::GET | Method::HEAD => manifests::read(self, &place, reference).await,
                 Method::PUT => manifests::put(self, &self.own(&place)?, reference, sent).await,
-                Method::DELETE => manifests::delete(self, &self.own(&place)?, reference).await,
+                Method::DELETE => manifests::delete(self, &self.erased(&place)?, reference).await,
                 _ => Err(self.method_not_allowed()),
             },
             Resource::Blob { digest } => match self.method {
                 Method::GET | Method::HEAD => blobs::read(self, &place, digest).await,
-                Method::DELETE => blobs::delete(self, &self.own(&place)?, digest).await,
+                Method::DELETE => blobs::delete(self, &self.erased(&place)?, digest).await,
                 _ => Err(self.method_not_allowed()),
             },
             Resource::Uploads => match self.method {
@@ -117,8 +118,12 @@ impl Exchange<'_> {
 
     /// What this host keeps itself; of other registries, only manifests and blobs are had here.
     fn own<'a>(&self, place: &'a Place) -> Result<Own<'a>, Problem> {
-        let Place::Other { host, .. } = place else {
-            return Ok(Own { place, repository: place.repository(&self.caller.tenant) });
+        let host = match place {
+            Place::Own(name) if self.is_read() || self.caller.writes.admits(name) => {
+                return Ok(Own { place, repository: self.repository(place)? });
+            }
+            Place::Own(_) => return Err(self.not_named(place)),
+            Place::Other { host, .. } => host,
         };
         Err(if self.is_read() {
             let message = format!("what {host} has can be pulled here, but not listed: ask {host}");
@@ -130,6 +135,57 @@ impl Exchange<'_> {
             );
             Problem::new(Code::Denied, 403, message)
         })
+    }
+
+    /// As [`Self::own`], for what takes something away.
+    fn erased<'a>(&self, place: &'a Place) -> Result<Own<'a>, Problem> {
+        match self.caller.writes {
+            Writes::All => self.own(place),
+            Writes::Only(_) => {
+                let message = "a build may push what it was told to, and delete nothing";
+                Err(Problem::new(Code::Denied, 403, message))
+            }
+        }
+    }
+
+    /// Where the store has it. What is hidden is there for the guest of its build, where it was told
+    /// to push it, and for nobody else.
+    pub(crate) fn repository(&self, place: &Place) -> Result<Repository, Problem> {
+        let Caller { tenant, job, writes, .. } = self.caller;
+        let hidden = match place {
+            Place::Own(name) => hidden(name).map(|hidden| (name, hidden)),
+            Place::Other { .. } => None,
+        };
+        match hidden {
+            None => Ok(place.repository(tenant)),
+            Some((known, Hidden::Cache { job: of, name }))
+                if matches!(writes, Writes::Only(names) if names.contains(known))
+                    && job.as_ref() == Some(&of) =>
+            {
+                Ok(Repository { space: Space::Build { tenant: tenant.clone() }, name })
+            }
+            Some(_) if self.is_read() => {
+                let message = format!("{place} is not here: push to it first");
+                Err(Problem::new(Code::NameUnknown, 404, message))
+            }
+            Some(_) => Err(self.not_named(place)),
+        }
+    }
+
+    fn not_named(&self, place: &Place) -> Problem {
+        let message = match &self.caller.writes {
+            Writes::All => format!("{place} is the host's own: push to another name"),
+            Writes::Only(names) if names.is_empty() => format!(
+                "a build pushes nothing but its caches, and this one has none: name {place} as a \
+                 cache to export, or as a name of its image, and the host pushes it"
+            ),
+            Writes::Only(_) => format!(
+                "a build's guest pushes its caches under the names that the host gave it, and \
+                 nothing to {place}: images and caches get their names from the host when all of \
+                 them are there"
+            ),
+        };
+        Problem::new(Code::Denied, 403, message)
     }
 
     pub(crate) fn is_head(&self) -> bool {

@@ -44,7 +44,7 @@ pub(super) async fn read(
 }
 
 async fn own(exchange: &Exchange<'_>, place: &Place, target: &Target) -> Result<Manifest, Problem> {
-    let repository = place.repository(&exchange.caller.tenant);
+    let repository = exchange.repository(place)?;
     let found = exchange.registry.store.manifest(&repository, target).await;
     let stored = found.map_err(faults::store)?.ok_or_else(|| unknown(place, target))?;
     let (digest, media_type, bytes) = (stored.digest, stored.media_type, stored.bytes);

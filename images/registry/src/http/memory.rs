@@ -120,7 +120,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        caller::Outside,
+        caller::{Outside, Writes},
         record::{Ledger, Material, Refusal},
     };
 
@@ -138,6 +138,7 @@ mod tests {
             tenant: "a".to_owned(),
             job: Some(job.to_string()),
             outside: Outside::StoredOnly,
+            writes: Writes::All,
             ledger: Arc::new(Deaf),
         }
     }

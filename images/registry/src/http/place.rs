@@ -81,7 +81,7 @@ impl Place {
         Ok(Self::Other { host: host.clone(), name })
     }
 
-    /// Where the store has it.
+    /// Where the store has it, unless it is hidden: see [`crate::build`].
     pub fn repository(&self, tenant: &str) -> Repository {
         match self {
             Self::Own(name) => {

@@ -68,7 +68,7 @@ async fn mounted(exchange: &Exchange<'_>, own: &Own<'_>, digest: Digest) -> Resu
     let from = Place::of(from, exchange.beside.as_deref());
     let Ok(from @ Place::Own(_)) = from else { return Ok(false) };
     let store = &exchange.registry.store;
-    let from = from.repository(&exchange.caller.tenant);
+    let Ok(from) = exchange.repository(&from) else { return Ok(false) };
     // Held until it is linked.
     let Some(_held) = store.blob(&from, digest).await.map_err(faults::store)? else {
         return Ok(false);

@@ -19,6 +19,8 @@ pub enum InvalidLayout {
     Stream(#[source] Arc<io::Error>),
     #[error("the tar holds more than {most} entries")]
     TooManyEntries { most: usize },
+    #[error("the tar holds more than {most} blobs")]
+    TooManyBlobs { most: usize },
     #[error("{path} is in the tar twice")]
     Twice { path: String },
     #[error("{path} has {bytes} bytes: at most {most}")]
@@ -43,6 +45,24 @@ pub enum InvalidLayout {
     OtherLayer { layer: Digest },
     #[error("indexes in indexes, deeper than {most} levels")]
     TooDeep { most: usize },
+    #[error("{path} is a link, which a builder's layout has none of")]
+    Link { path: String },
+    #[error("no OCI layout: index.json is missing")]
+    NoLayout,
+    #[error("it holds {count} images, and a build's output is one")]
+    ManyImages { count: usize },
+    #[error("it has more images, layers or attestations than a build makes")]
+    TooMuch,
+    #[error("there is no image of any platform in it")]
+    NoPlatforms,
+    #[error("{digest} does not say which platform it is for")]
+    NoPlatform { digest: Digest },
+    #[error("{digest} is for {found}, and not for {stated} as its index says")]
+    OtherPlatform { digest: Digest, stated: String, found: String },
+    #[error("{digest} has {layers} layers, and its configuration names {diff_ids}")]
+    OtherLayers { digest: Digest, layers: usize, diff_ids: usize },
+    #[error("{digest} says something of an image that is not there")]
+    Unattested { digest: Digest },
     #[error("its images have no name that can be given here: say which, as in local/app:1")]
     Unnamed,
     #[error("{name} is no name of this host's: say which one it gets, as in local/app:1")]

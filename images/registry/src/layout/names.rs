@@ -2,6 +2,7 @@
 
 use super::InvalidLayout;
 use crate::{
+    build,
     manifest::Descriptor,
     operate::{Place, Reference},
 };
@@ -34,6 +35,9 @@ pub(crate) fn local(name: &str) -> Result<Reference, InvalidLayout> {
         "localhost" => reference.name.clone(),
         _ => return Err(foreign()),
     };
+    if build::is_reserved(&own) {
+        return Err(foreign());
+    }
     (reference.place, reference.name) = (Place::Local, own);
     Ok(reference)
 }
@@ -56,7 +60,17 @@ mod tests {
         ] {
             assert_eq!(local(name).unwrap().to_string(), own, "{name}");
         }
-        for name in ["registry.example/app:1", "192.0.2.1:5000/app", "App", "", "../x"] {
+        for name in [
+            "registry.example/app:1",
+            "192.0.2.1:5000/app",
+            "App",
+            "",
+            "../x",
+            "local/kiln.build/x:1",
+            "docker.io/local/kiln.build/x:1",
+            "docker.io/kiln.build/x:1",
+            "localhost/kiln.build:1",
+        ] {
             assert!(matches!(local(name), Err(InvalidLayout::ForeignName { .. })), "{name}");
         }
     }

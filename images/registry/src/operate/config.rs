@@ -27,7 +27,9 @@ impl ImageConfig {
         let value = json::parse(bytes)?;
         let text = |field: &str| {
             let text = value.get(field)?.as_str()?;
-            (1..=MAX_TEXT_BYTES).contains(&text.len()).then(|| text.to_owned())
+            // It is shown to people as it is.
+            let is_shown = text.bytes().all(|byte| byte.is_ascii_graphic());
+            (is_shown && (1..=MAX_TEXT_BYTES).contains(&text.len())).then(|| text.to_owned())
         };
         let platform = text("os").zip(text("architecture")).map(|(os, architecture)| Platform {
             os,

@@ -1,34 +1,21 @@
 //! An image as a tar of an OCI layout, which `docker load` reads as well. The same image gives the
 //! same bytes.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    io,
-};
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
-use tokio::sync::mpsc;
 
-use super::{Images, OperateError, Place, Platforms, Reference, Stored, Tree, pull};
+use super::{
+    Images, OperateError, Place, Plan, Platforms, Reference, Stored, Tree, plan::File, pull,
+};
 use crate::{
     content::Chunks,
     digest::Digest,
-    layout::{self, INDEX, LAYOUT, docker, names},
+    layout::{INDEX, LAYOUT, docker, names},
     manifest::{Annotations, Content, Descriptor, Manifest, media},
     repository::Repository,
     store::Store,
 };
-
-/// Pieces between the disk and whoever takes them.
-const AHEAD: usize = 4;
-
-/// A file of the layout.
-enum Part {
-    Document(&'static str, Bytes),
-    Manifest(Digest, Bytes),
-    Blob(Descriptor),
-}
 
 impl Images {
     /// None for the platforms is all that is stored.
@@ -47,15 +34,10 @@ impl Images {
                 tree
             }
         };
-        let parts = parts(&tree, reference)?;
-        let (sender, receiver) = mpsc::channel(AHEAD);
-        let writer = Writer { store: self.store.clone(), repository, sender };
-        // Ends when it is done, or nobody takes what it writes.
-        tokio::spawn(writer.write(parts));
-        let receiving = futures_util::stream::unfold(receiver, |mut receiver| async {
-            receiver.recv().await.map(|piece| (piece, receiver))
-        });
-        Ok(Box::pin(receiving))
+        let names = std::slice::from_ref(reference);
+        let saved = saved(&tree, names);
+        let files = files(&tree, names, Some(saved.as_slice()));
+        Ok(Plan::new(self.store.clone(), repository, files).read(None))
     }
 
     /// Of an index that was brought in part: the images that are here, each of them whole.
@@ -111,53 +93,84 @@ async fn chosen(
     Tree::grow(&Stored { store, repository }, entry).await?.ok_or_else(incomplete)
 }
 
-fn parts(tree: &Tree, reference: &Reference) -> Result<Vec<Part>, OperateError> {
-    let top =
-        tree.top().ok_or_else(|| OperateError::NotFound { reference: reference.to_string() })?;
-    let size = top.bytes.len() as u64;
-    let mut entry = Descriptor::new(&top.manifest.media_type, top.digest, size);
-    if let Some(tag) = &reference.tag {
-        entry.annotations.insert(names::REF_NAME.into(), tag.to_string());
-        entry.annotations.insert(names::IMAGE_NAME.into(), whole_name(reference));
-    }
+/// Of a tree that is not empty. With `saved` also for dockers that know nothing else.
+pub(super) fn files(
+    tree: &Tree,
+    names: &[Reference],
+    saved: Option<&[docker::Saved]>,
+) -> Vec<File> {
     let index = Manifest {
         media_type: media::OCI_INDEX.to_owned(),
-        content: Content::Index { manifests: vec![entry] },
+        content: Content::Index { manifests: entries(tree, names) },
         subject: None,
         artifact_type: None,
         annotations: Annotations::new(),
     };
-    let mut parts = vec![
-        Part::Document(LAYOUT, Bytes::from_static(br#"{"imageLayoutVersion":"1.0.0"}"#)),
-        Part::Document(INDEX, index.to_json().into()),
-        Part::Document(docker::PATH, docker::write(&saved(tree, reference)).into()),
+    let marker = Bytes::from_static(br#"{"imageLayoutVersion":"1.0.0"}"#);
+    let mut files = vec![
+        File::Bytes(LAYOUT.to_owned(), marker),
+        File::Bytes(INDEX.to_owned(), index.to_json().into()),
     ];
-    let manifests = tree.nodes.iter().map(|node| Part::Manifest(node.digest, node.bytes.clone()));
-    let mut content: Vec<_> = manifests.chain(tree.blobs.iter().cloned().map(Part::Blob)).collect();
-    content.sort_by_key(|part| match part {
-        Part::Document(..) => None,
-        Part::Manifest(digest, _) => Some(*digest),
-        Part::Blob(blob) => Some(blob.digest),
-    });
-    parts.extend(content);
-    Ok(parts)
+    if let Some(saved) = saved {
+        files.push(File::Bytes(docker::PATH.to_owned(), docker::write(saved).into()));
+    }
+    files.extend([File::Directory("blobs/"), File::Directory("blobs/sha256/")]);
+    let manifests = tree
+        .nodes
+        .iter()
+        .map(|node| (node.digest, File::Bytes(path(node.digest), node.bytes.clone())));
+    let blobs = tree
+        .blobs
+        .iter()
+        .map(|blob| (blob.digest, File::Blob(path(blob.digest), blob.digest, blob.size)));
+    let content: BTreeMap<_, _> = manifests.chain(blobs).collect();
+    files.extend(content.into_values());
+    files
 }
 
-/// For dockers that know nothing else: the image itself, or the host's of an index.
-fn saved(tree: &Tree, reference: &Reference) -> Vec<docker::Saved> {
+/// Of the index: what the tree is of, once for each of its tags.
+fn entries(tree: &Tree, names: &[Reference]) -> Vec<Descriptor> {
     let Some(top) = tree.top() else { return Vec::new() };
-    let host = Platforms::host();
-    let entries = host.choose(top.manifest.manifests());
-    let digest = entries.first().map_or(top.digest, |entry| entry.digest);
+    let plain = Descriptor::new(&top.manifest.media_type, top.digest, top.bytes.len() as u64);
+    let tagged = names.iter().filter_map(|name| {
+        let mut entry = plain.clone();
+        entry.annotations.insert(names::REF_NAME.into(), name.tag.as_ref()?.to_string());
+        entry.annotations.insert(names::IMAGE_NAME.into(), whole_name(name));
+        Some(entry)
+    });
+    let tagged: Vec<_> = tagged.collect();
+    if tagged.is_empty() { vec![plain] } else { tagged }
+}
+
+/// The image itself, or the host's of an index, or its only one.
+pub(super) fn saved(tree: &Tree, names: &[Reference]) -> Vec<docker::Saved> {
+    let Some(top) = tree.top() else { return Vec::new() };
+    let entries = top.manifest.manifests();
+    let digest = match Platforms::host().choose(entries)[..] {
+        [entry, ..] => entry.digest,
+        [] => only(entries).unwrap_or(top.digest),
+    };
     let image = tree.nodes.iter().find(|node| node.digest == digest);
     let Some(Content::Image { config, layers }) = image.map(|image| &image.manifest.content) else {
         return Vec::new();
     };
     let is_stored = |layer: &&Descriptor| !media::is_foreign(&layer.media_type);
     let layers = layers.iter().filter(is_stored).map(|layer| path(layer.digest)).collect();
-    let name = |tag| format!("{}:{tag}", reference.name());
-    let names = reference.tag.as_ref().map(name).into_iter().collect();
+    let name = |name: &Reference| Some(format!("{}:{}", name.name(), name.tag.as_ref()?));
+    let names = names.iter().filter_map(name).collect();
     vec![docker::Saved { config: path(config.digest), layers, names }]
+}
+
+/// What is of no platform is no image: builders add it.
+fn only(entries: &[Descriptor]) -> Option<Digest> {
+    let is_image = |entry: &&Descriptor| {
+        entry.platform.as_ref().is_none_or(|platform| platform.os != "unknown")
+    };
+    let mut images = entries.iter().filter(is_image);
+    match (images.next(), images.next()) {
+        (Some(image), None) => Some(image.digest),
+        _ => None,
+    }
 }
 
 /// As docker completes it.
@@ -171,73 +184,4 @@ fn whole_name(reference: &Reference) -> String {
 
 fn path(digest: Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
-}
-
-struct Writer {
-    store: Store,
-    repository: Repository,
-    sender: mpsc::Sender<io::Result<Bytes>>,
-}
-
-/// Nobody takes it any more.
-struct Dropped;
-
-impl Writer {
-    async fn write(self, parts: Vec<Part>) {
-        // Whoever has dropped it knows.
-        let _ = self.all(parts).await;
-    }
-
-    async fn all(&self, parts: Vec<Part>) -> Result<(), Dropped> {
-        let mut is_before_blobs = true;
-        for part in parts {
-            if is_before_blobs && !matches!(part, Part::Document(..)) {
-                is_before_blobs = false;
-                self.send(layout::directory("blobs/")).await?;
-                self.send(layout::directory("blobs/sha256/")).await?;
-            }
-            match part {
-                Part::Document(name, bytes) => self.file(name, bytes).await?,
-                Part::Manifest(digest, bytes) => self.file(&path(digest), bytes).await?,
-                Part::Blob(blob) => self.blob(&blob).await?,
-            }
-        }
-        self.send(layout::END).await
-    }
-
-    async fn file(&self, path: &str, bytes: Bytes) -> Result<(), Dropped> {
-        let size = bytes.len() as u64;
-        self.send(layout::file(path, size)).await?;
-        self.send(bytes).await?;
-        self.send(layout::padding(size)).await
-    }
-
-    async fn blob(&self, blob: &Descriptor) -> Result<(), Dropped> {
-        let stored = match self.store.blob(&self.repository, blob.digest).await {
-            Ok(Some(stored)) if stored.size == blob.size => stored,
-            Ok(_) => return self.fail(format!("{} was removed meanwhile", blob.digest)).await,
-            Err(error) => return self.fail(error.to_string()).await,
-        };
-        self.send(layout::file(&path(blob.digest), stored.size)).await?;
-        let mut chunks = stored.chunks(None);
-        while let Some(chunk) = chunks.next().await {
-            match chunk {
-                Ok(chunk) => self.send(chunk).await?,
-                Err(error) => return self.fail(error.to_string()).await,
-            }
-        }
-        self.send(layout::padding(stored.size)).await
-    }
-
-    async fn fail(&self, reason: String) -> Result<(), Dropped> {
-        let _ = self.sender.send(Err(io::Error::other(reason))).await;
-        Err(Dropped)
-    }
-
-    async fn send(&self, bytes: Bytes) -> Result<(), Dropped> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        self.sender.send(Ok(bytes)).await.map_err(|_| Dropped)
-    }
 }

@@ -13,6 +13,7 @@ mod roots;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub(super) use self::roots::of_layout;
 use self::{receive::Receiver, roots::Root};
 use super::{Image, Images, OperateError, Reference, Shelf, Tree, change, shelf};
 use crate::{

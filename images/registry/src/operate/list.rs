@@ -136,7 +136,7 @@ fn page(mut images: Vec<Image>, limit: usize) -> Page {
 
 fn name(repository: &Repository) -> String {
     match &repository.space {
-        Space::Local { .. } => format!("local/{}", repository.name),
+        Space::Local { .. } | Space::Build { .. } => format!("local/{}", repository.name),
         Space::Mirror { host } => format!("{host}/{}", repository.name),
     }
 }

@@ -103,7 +103,7 @@ impl Images {
         let stored = self.stored_blobs(repository, &tree.blobs).await?;
         incomplete |= stored.len() < tree.blobs.len();
         size += stored.values().sum::<u64>();
-        let is_local = matches!(repository.space, Space::Local { .. });
+        let is_local = !matches!(repository.space, Space::Mirror { .. });
         Ok(Image {
             digest: top.digest,
             media_type: top.manifest.media_type.clone(),

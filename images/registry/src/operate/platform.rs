@@ -45,6 +45,11 @@ impl Platforms {
     }
 }
 
+/// Whether what says it is for one is for the other.
+pub(crate) fn fits(stated: &Platform, found: &Platform) -> bool {
+    distance(stated, found).is_some()
+}
+
 /// None: another one.
 fn distance(wanted: &Platform, found: &Platform) -> Option<u8> {
     if (&wanted.os, &wanted.architecture) != (&found.os, &found.architecture) {

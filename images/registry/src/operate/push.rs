@@ -19,7 +19,7 @@ use std::{
 use async_trait::async_trait;
 use futures_util::{TryStreamExt as _, stream};
 
-use super::{Images, OperateError, Place, Progress, Reference, progress::Meter};
+use super::{Images, OperateError, Place, Progress, Reference, Tree, progress::Meter};
 use crate::{
     caller::Caller,
     content::{self, Chunks},
@@ -53,11 +53,21 @@ impl Images {
         progress: &Progress,
     ) -> Result<Pushed, OperateError> {
         let target = target.unwrap_or(source);
-        let Place::Registry(host) = &target.place else {
-            return Err(OperateError::PushedToItself { target: target.to_string() });
-        };
-        self.admit(caller, host)?;
-        let (repository, tree) = self.tree(&caller.tenant, source).await?;
+        self.admit(caller, target)?;
+        let stored = self.tree(&caller.tenant, source).await?;
+        self.send(caller, stored, source, target, progress).await
+    }
+
+    /// What is stored in a repository, whoever asked and by whatever name.
+    pub(super) async fn send(
+        &self,
+        caller: &Caller,
+        (repository, tree): (Repository, Tree),
+        source: &Reference,
+        target: &Reference,
+        progress: &Progress,
+    ) -> Result<Pushed, OperateError> {
+        let host = self.admit(caller, target)?;
         self.check_whole(&repository, &tree, source).await?;
         let top =
             tree.top().ok_or_else(|| OperateError::NotFound { reference: source.to_string() })?;
@@ -94,13 +104,16 @@ impl Images {
         Ok(Pushed { target: target.clone(), digest, sent: push.sent.load(Ordering::Relaxed) })
     }
 
-    fn admit(&self, caller: &Caller, host: &Host) -> Result<(), OperateError> {
+    fn admit<'a>(&self, caller: &Caller, target: &'a Reference) -> Result<&'a Host, OperateError> {
+        let Place::Registry(host) = &target.place else {
+            return Err(OperateError::PushedToItself { target: target.to_string() });
+        };
         let reason = if self.config.is_offline {
             "this host is offline by its operator's word"
         } else if !caller.outside.admits(host) {
             "who asks may not reach it"
         } else {
-            return Ok(());
+            return Ok(host);
         };
         Err(OperateError::NotAdmitted { host: host.clone(), reason })
     }

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use crate::{
+    build,
     digest::Digest,
     name::{Host, InvalidName, RepositoryName, Tag, Target},
     repository::{Repository, Space},
@@ -44,6 +45,8 @@ pub enum InvalidReference {
     Url { scheme: String },
     #[error("not an image: repositories are in lower case")]
     UpperCase,
+    #[error("not an image that has a name: local/kiln.build is this host's own; use another")]
+    Reserved,
     #[error("not an image: too long")]
     TooLong,
     #[error("not an image")]
@@ -81,7 +84,8 @@ impl Reference {
     /// Of what is stored.
     pub fn of(repository: &Repository, target: Target) -> Self {
         let place = match &repository.space {
-            Space::Local { .. } => Place::Local,
+            // What a build made has no name; its messages call it by the job.
+            Space::Local { .. } | Space::Build { .. } => Place::Local,
             Space::Mirror { host } => Place::Registry(host.clone()),
         };
         let unnamed = Self { place, name: repository.name.clone(), tag: None, digest: None };
@@ -130,6 +134,9 @@ impl FromStr for Reference {
             return Err(InvalidReference::UpperCase);
         }
         let name = name.parse().map_err(InvalidReference::Name)?;
+        if place == Place::Local && build::is_reserved(&name) {
+            return Err(InvalidReference::Reserved);
+        }
         let tag = if digest.is_none() { Some(tag.unwrap_or_else(latest)) } else { tag };
         Ok(Self { place, name, tag, digest })
     }
@@ -189,6 +196,8 @@ mod tests {
             ("Registry.Example:5443/app", "registry.example:5443/app:latest"),
             ("[2001:db8::1]:5000/a", "[2001:db8::1]:5000/a:latest"),
             ("[2001:db8::1]/a:b", "[2001:db8::1]/a:b"),
+            ("local/kiln.builds/app:1", "local/kiln.builds/app:1"),
+            ("registry.example/kiln.build/app:1", "registry.example/kiln.build/app:1"),
         ] {
             let reference: Reference = typed.parse().unwrap();
             assert_eq!(reference.to_string(), full, "{typed}");
@@ -219,6 +228,10 @@ mod tests {
             ("a//b", "not an image"),
             ("registry.example:0/app", "not an image"),
             ("local/../etc", "not an image"),
+            ("local/kiln.build", "local/kiln.build is this host's own"),
+            ("local/kiln.build:1", "local/kiln.build is this host's own"),
+            ("local/kiln.build/x/cache/0:cache", "local/kiln.build is this host's own"),
+            (&format!("local/kiln.build/x@{}", Digest::of(b"x")), "is this host's own"),
             (&"a/".repeat(600), "too long"),
         ] {
             let error = text.parse::<Reference>().expect_err(text).to_string();

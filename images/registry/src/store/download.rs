@@ -199,6 +199,7 @@ impl Claims {
         let claims = &inner.downloads;
         let whose = match source {
             Space::Local { tenant } => format!("tenant {tenant}"),
+            Space::Build { tenant } => format!("builds of {tenant}"),
             Space::Mirror { host } => format!("registry {host}"),
         };
         let kept = format!("{}-{}", digest.hex(), &Digest::of(whose.as_bytes()).hex()[..16]);

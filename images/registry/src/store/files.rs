@@ -4,6 +4,7 @@
 //!   registry.db            the rows
 //!   blobs/sha256/ab/HEX    whole and verified
 //!   uploads/ID, ID.json    what was sent of an upload, and where it belongs
+//!   batches/ID-N           what is coming of an image that comes at once
 //!   partial/HEX-SOURCE     what was brought of a blob of a registry outside, by that registry
 //! ```
 
@@ -35,7 +36,8 @@ impl Files {
     pub(super) fn open(root: &Path) -> Result<Self, StoreError> {
         let files = Self { root: root.to_owned() };
         let blobs = files.blobs();
-        for directory in [root, &files.uploads(), &files.partial(), &root.join("blobs"), &blobs] {
+        let (uploads, partial, batches) = (files.uploads(), files.partial(), files.batches());
+        for directory in [root, &uploads, &partial, &batches, &root.join("blobs"), &blobs] {
             make(directory)?;
         }
         for first in 0..=u8::MAX {
@@ -65,6 +67,10 @@ impl Files {
 
     pub(super) fn partial(&self) -> PathBuf {
         self.root.join("partial")
+    }
+
+    pub(super) fn batches(&self) -> PathBuf {
+        self.root.join("batches")
     }
 
     pub(super) fn blob(&self, digest: &Digest) -> PathBuf {

@@ -11,8 +11,8 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
-    Limits, StoreError, download::Claims, files::Files, holds::Holds, quota::Flight, quota::Payer,
-    readers::Readers, table, touched::Touched, upload::Uploads, writer::Writer,
+    Limits, StoreError, batch, download::Claims, files::Files, holds::Holds, quota::Flight,
+    quota::Payer, readers::Readers, table, touched::Touched, upload::Uploads, writer::Writer,
 };
 use crate::repository::Space;
 
@@ -64,6 +64,7 @@ impl Inner {
             looks: RwLock::default(),
             _lock: lock,
         });
+        batch::clear(&inner)?;
         Uploads::find(&inner)?;
         Claims::find(&inner)?;
         Ok(inner)
@@ -111,9 +112,23 @@ impl Inner {
         }
         Ok(())
     }
+
+    /// Whether a tenant may have what it is charged for now, with all that is in flight but `own`.
+    pub(super) fn admit_beside(
+        &self,
+        connection: &Connection,
+        space: &Space,
+        own: u64,
+    ) -> Result<(), StoreError> {
+        let payer = Payer::of(space);
+        let limit = self.limits.tenant_bytes;
+        let flying = self.flight.of(&payer).saturating_sub(own);
+        let wanted = charged(connection, space)?.saturating_add(flying);
+        if wanted > limit { Err(payer.full(limit, wanted)) } else { Ok(()) }
+    }
 }
 
-fn charged(connection: &Connection, space: &Space) -> Result<u64, StoreError> {
+pub(super) fn charged(connection: &Connection, space: &Space) -> Result<u64, StoreError> {
     match table::account(connection, space)? {
         Some(account) => Ok(table::charged(connection, account)?),
         None => Ok(0),

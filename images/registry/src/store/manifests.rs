@@ -95,7 +95,7 @@ impl Store {
     }
 }
 
-fn put(
+pub(super) fn put(
     connection: &Connection,
     repository: &Repository,
     tag: Option<&Tag>,
@@ -104,7 +104,7 @@ fn put(
     bytes: &Bytes,
 ) -> Result<(), StoreError> {
     let place = table::make_place(connection, repository)?;
-    if matches!(repository.space, Space::Local { .. }) {
+    if !matches!(repository.space, Space::Mirror { .. }) {
         let missing = missing(connection, place, manifest)?;
         if !missing.is_empty() {
             return Err(StoreError::Missing(missing));

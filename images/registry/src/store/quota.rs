@@ -19,7 +19,7 @@ pub(super) enum Payer {
 impl Payer {
     pub(super) fn of(space: &Space) -> Self {
         match space {
-            Space::Local { tenant } => Self::Tenant(tenant.clone()),
+            Space::Local { tenant } | Space::Build { tenant } => Self::Tenant(tenant.clone()),
             Space::Mirror { .. } => Self::Mirrors,
         }
     }
@@ -58,6 +58,10 @@ impl Flight {
 }
 
 impl Reservation {
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     pub(super) fn payer(&self) -> &Payer {
         &self.payer
     }

@@ -11,6 +11,9 @@ use crate::{
 /// What a row takes, as the triggers of the schema have it.
 pub(super) const ROW_BYTES: u64 = 512;
 
+/// In place of a host, of what a tenant's builds made.
+pub(super) const BUILD: &str = "build";
+
 /// Of all mirrors together.
 pub(super) const MIRRORS: i64 = 0;
 
@@ -49,6 +52,7 @@ pub(super) fn signed(number: u64) -> i64 {
 fn host(space: &Space) -> &str {
     match space {
         Space::Local { .. } => "",
+        Space::Build { .. } => BUILD,
         Space::Mirror { host } => host.as_str(),
     }
 }
@@ -56,7 +60,7 @@ fn host(space: &Space) -> &str {
 pub(super) fn account(connection: &Connection, space: &Space) -> rusqlite::Result<Option<i64>> {
     match space {
         Space::Mirror { .. } => Ok(Some(MIRRORS)),
-        Space::Local { tenant } => connection
+        Space::Local { tenant } | Space::Build { tenant } => connection
             .prepare_cached("SELECT id FROM accounts WHERE tenant = ?1")?
             .query_row([tenant], |row| row.get(0))
             .optional(),
@@ -89,7 +93,7 @@ pub(super) fn make_place(
     let account = match (account(connection, space)?, space) {
         (Some(account), _) => account,
         (None, Space::Mirror { .. }) => MIRRORS,
-        (None, Space::Local { tenant }) => {
+        (None, Space::Local { tenant } | Space::Build { tenant }) => {
             connection
                 .prepare_cached("INSERT INTO accounts (tenant) VALUES (?1)")?
                 .execute([tenant])?;
@@ -215,6 +219,7 @@ pub(super) fn repository(row: &Row<'_>) -> Result<Repository, StoreError> {
         StoreError::Damaged(std::sync::Arc::new(error))
     };
     let space = match tenant {
+        Some(tenant) if host == BUILD => Space::Build { tenant },
         Some(tenant) => Space::Local { tenant },
         None => Space::Mirror { host: host.parse().map_err(invalid)? },
     };

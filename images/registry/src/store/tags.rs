@@ -4,6 +4,7 @@ use rusqlite::params;
 
 use super::{Store, StoreError, table};
 use crate::{
+    build::Maker,
     name::{RepositoryName, Tag},
     repository::{Repository, Space},
 };
@@ -61,11 +62,39 @@ impl Store {
     ) -> Result<Vec<RepositoryName>, StoreError> {
         let (tenant, host) = match space {
             Space::Local { tenant } => (Some(tenant.clone()), String::new()),
+            Space::Build { tenant } => (Some(tenant.clone()), table::BUILD.to_owned()),
             Space::Mirror { host } => (None, host.to_string()),
         };
         let after = (host.clone(), after.unwrap_or_default().to_owned());
         let found = self.list(tenant, Some(host), after, limit).await?;
         Ok(found.into_iter().map(|repository| repository.name).collect())
+    }
+
+    /// Of one build.
+    pub(crate) async fn repositories_of(
+        &self,
+        maker: &Maker,
+    ) -> Result<Vec<Repository>, StoreError> {
+        let images = maker.images();
+        self.run(move |inner| {
+            inner.readers.read(|connection| {
+                let Some(account) = table::account(connection, &images.space)? else {
+                    return Ok(Vec::new());
+                };
+                let mut all = connection.prepare_cached(
+                    "SELECT tenant, host, name FROM repositories \
+                     JOIN accounts ON accounts.id = repositories.account \
+                     WHERE account = ?1 AND host = ?2 AND (name = ?3 OR name GLOB ?3 || '/*')",
+                )?;
+                let mut rows = all.query(params![account, table::BUILD, images.name.as_str()])?;
+                let mut found = Vec::new();
+                while let Some(row) = rows.next()? {
+                    found.push(table::repository(row)?);
+                }
+                Ok(found)
+            })
+        })
+        .await
     }
 
     /// Those of all registries outside, by registry and name.

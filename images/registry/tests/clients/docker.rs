@@ -1,7 +1,7 @@
 use std::fs;
 
 use crate::{
-    image,
+    built, image,
     inside::{Engine, Stage},
     program::Program,
 };
@@ -19,7 +19,8 @@ const FLAGS: [&str; 9] = [
     "--pidfile=dockerd.pid",
 ];
 
-pub(crate) fn pushes_and_pulls(stage: &Stage) {
+/// And how it is spoken to.
+fn start(stage: &Stage) -> (Engine, String) {
     fs::write(stage.directory.join("daemon.json"), "{}").unwrap();
     let at = |name: &str| stage.directory.join(name).to_str().unwrap().to_owned();
     let host = format!("unix://{}", at("docker.sock"));
@@ -27,13 +28,32 @@ pub(crate) fn pushes_and_pulls(stage: &Stage) {
     let (data, exec) = (at("data"), at("exec"));
     flags.extend(["--data-root", &data, "--exec-root", &exec, "--host", &host]);
     let mut engine = Engine::start(stage, "dockerd", &flags);
-    let docker = |arguments: &[&str]| -> Program {
-        stage.client("docker").env("DOCKER_HOST", &host).args(arguments)
-    };
     engine.wait_until(|| {
         let ping = Program::new("sh").args(["-c", "test -S docker.sock && echo yes || true"]);
         ping.within(&stage.directory).output().trim() == "yes"
     });
+    (engine, host)
+}
+
+pub(crate) fn loads(stage: &Stage) {
+    let (_engine, host) = start(stage);
+    let docker = |arguments: &[&str]| -> Program {
+        stage.client("docker").env("DOCKER_HOST", &host).args(arguments)
+    };
+    let config = built::docker_tar(&stage.directory);
+    let loaded = docker(&["load", "--input", "docker.tar"]).output();
+    for name in ["local/app:1", "registry.example/app:main"] {
+        assert!(loaded.contains(&format!("Loaded image: {name}")), "{loaded}");
+        let id = docker(&["image", "inspect", "--format", "{{.Id}}", name]).output();
+        assert_eq!(id.trim(), config);
+    }
+}
+
+pub(crate) fn pushes_and_pulls(stage: &Stage) {
+    let (engine, host) = start(stage);
+    let docker = |arguments: &[&str]| -> Program {
+        stage.client("docker").env("DOCKER_HOST", &host).args(arguments)
+    };
 
     for number in 1..3 {
         fs::write(stage.directory.join(format!("{number}.tar")), image::layer(number)).unwrap();

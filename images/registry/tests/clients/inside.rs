@@ -70,7 +70,8 @@ async fn serve(directory: &Path) -> SocketAddr {
 
 fn caller() -> Caller {
     let outside = caller::Outside::StoredOnly;
-    Caller { tenant: "local".to_owned(), job: None, outside, ledger: Arc::new(Nobody) }
+    let writes = caller::Writes::All;
+    Caller { tenant: "local".to_owned(), job: None, outside, writes, ledger: Arc::new(Nobody) }
 }
 
 struct Nobody;

@@ -11,6 +11,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not get is its failure")]
 
+mod built;
 mod containerd;
 mod docker;
 mod image;
@@ -27,11 +28,12 @@ use self::inside::Stage;
 
 type Story = (&'static str, fn(&Stage));
 
-const STORIES: [Story; 4] = [
+const STORIES: [Story; 5] = [
     ("skopeo", skopeo::copies_there_and_back),
     ("oras", oras::pushes_attaches_and_copies),
     ("containerd", containerd::pushes_and_fetches),
     ("docker", docker::pushes_and_pulls),
+    ("docker load", docker::loads),
 ];
 
 const CLIENTS: &str = "KILN_REGISTRY_CLIENTS";

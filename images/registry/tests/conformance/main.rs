@@ -6,6 +6,7 @@
 mod client;
 mod content;
 mod stage;
+mod writes;
 
 mod bad_input;
 mod chunked;

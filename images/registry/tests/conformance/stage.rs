@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hyper::Method;
 use kiln_registry::{
-    caller::{Caller, Outside as Admitted},
+    caller::{Caller, Outside as Admitted, Writes},
     content::{Blob, Chunks, Manifest, Part},
     digest::Digest,
     mirror::Extent,
@@ -147,6 +147,7 @@ pub(crate) fn caller(tenant: &str, told: &Arc<Told>) -> Caller {
         tenant: tenant.to_owned(),
         job: None,
         outside: Admitted::Asked(Arc::new(|_: &Host| true)),
+        writes: Writes::All,
         ledger: told.clone(),
     }
 }

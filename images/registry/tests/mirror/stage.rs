@@ -10,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use kiln_registry::{
-    caller::{Caller, Outside},
+    caller::{Caller, Outside, Writes},
     content::{self, Part},
     digest::Digest,
     mirror::{Ages, Config, Extent, Limits, Mirror, Patience},
@@ -199,7 +199,8 @@ impl Asker {
         let book = Arc::new(Book::default());
         let ledger: Arc<dyn Ledger> = Arc::clone(&book) as _;
         let job = Some("job".to_owned());
-        Self { caller: Caller { tenant: tenant.to_owned(), job, outside, ledger }, book }
+        let writes = Writes::All;
+        Self { caller: Caller { tenant: tenant.to_owned(), job, outside, writes, ledger }, book }
     }
 
     pub(crate) fn refusals(&self) -> Vec<Refusal> {

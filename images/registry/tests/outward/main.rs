@@ -3,6 +3,7 @@
 
 #![cfg(test)]
 
+mod built;
 mod carried;
 mod hostile;
 mod named;

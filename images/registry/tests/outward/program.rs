@@ -4,7 +4,7 @@ use std::{
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -20,6 +20,11 @@ pub(crate) fn skopeo() -> Program {
     Program(found.expect("skopeo is missing: `cargo xtask setup` installs it"))
 }
 
+pub(crate) fn umoci() -> Program {
+    let found = Some(PathBuf::from("/usr/bin/umoci")).filter(|path| path.exists());
+    Program(found.expect("umoci is missing: `cargo xtask setup` installs it"))
+}
+
 /// From the set-up.
 fn docker_registry() -> PathBuf {
     let root = std::env::var_os("KILN_REGISTRY_CLIENTS").expect(
@@ -32,6 +37,19 @@ fn docker_registry() -> PathBuf {
 
 impl Program {
     pub(crate) fn run(&self, arguments: &[&str]) -> String {
+        let output = self.output(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What it says when it does not succeed, or does.
+    pub(crate) fn told(&self, arguments: &[&str]) -> String {
+        let output = self.output(arguments);
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+
+    fn output(&self, arguments: &[&str]) -> Output {
         // What it has seen of blobs it keeps, as root in /var/lib: it has one of its own here.
         let directory = tempfile::tempdir().unwrap();
         let mut command = if rustix::process::geteuid().is_root() {
@@ -44,10 +62,7 @@ impl Program {
             command.env("XDG_DATA_HOME", directory.path());
             command
         };
-        let output = command.args(arguments).stdin(Stdio::null()).output().unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {errors}");
-        String::from_utf8(output.stdout).unwrap()
+        command.args(arguments).stdin(Stdio::null()).output().unwrap()
     }
 }
 

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use kiln_registry::{
-    caller::{Caller, Outside},
+    caller::{Caller, Outside, Writes},
     content::Chunks,
     mirror::{self, Mirror},
     operate::{Config, Image, Images, OperateError, Progress, Reference, Transfer},
@@ -27,7 +27,7 @@ pub(crate) const TENANT: &str = "local";
 pub(crate) struct Stage {
     pub(crate) images: Images,
     pub(crate) store: Store,
-    _directory: TempDir,
+    _directory: Option<TempDir>,
 }
 
 impl Stage {
@@ -43,6 +43,15 @@ impl Stage {
     pub(crate) fn with(hosts: &[&str], limits: upstream::Limits) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("store"), store::Limits::default()).unwrap();
+        Self { _directory: Some(directory), ..Self::made(store, hosts, limits) }
+    }
+
+    /// On a store that somebody else keeps.
+    pub(crate) fn on(store: Store) -> Self {
+        Self::made(store, &[], upstream::Limits::default())
+    }
+
+    fn made(store: Store, hosts: &[&str], limits: upstream::Limits) -> Self {
         let known =
             hosts.iter().map(|host| ((*host).to_owned(), json!({"http": true, "private": true})));
         let file = json!({"registries": known.collect::<serde_json::Map<_, _>>()});
@@ -52,7 +61,7 @@ impl Stage {
         let mirror = Mirror::new(store.clone(), upstream.clone(), mirror::Config::default());
         let config = Config { rights_age: Duration::from_secs(3600), is_offline: false };
         let images = Images::new(store.clone(), mirror, upstream, config);
-        Self { images, store, _directory: directory }
+        Self { images, store, _directory: None }
     }
 
     pub(crate) async fn import(
@@ -99,6 +108,7 @@ pub(crate) fn caller() -> Caller {
         tenant: TENANT.to_owned(),
         job: None,
         outside: Outside::Asked(Arc::new(|_| true)),
+        writes: Writes::All,
         ledger: Arc::new(Nobody),
     }
 }

@@ -53,7 +53,7 @@ async fn fill(place: u64) -> usize {
     let script = told.script.unwrap();
     script.holds(&store, STEPS, End::Killed).await;
     script.goes_on(&store, &process.home()).await;
-    for left in ["uploads", "partial"] {
+    for left in ["uploads", "partial", "batches"] {
         assert_eq!(walk(&process.home().join(left)), 0, "{left}, from write {place} on");
     }
     told.refused

@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "of long tests, where they were")]
 
 mod basics;
+mod built;
 mod collecting;
 mod full;
 mod given;

@@ -11,9 +11,12 @@ use kiln_registry::{
     store::{Store, StoreError, UploadId},
 };
 
-use crate::given::{chunks, content, image, local, mirror, push};
+use crate::{
+    built,
+    given::{chunks, content, image, local, mirror, push},
+};
 
-pub(crate) const STEPS: usize = 16;
+pub(crate) const STEPS: usize = 18;
 
 const HALF: usize = 70_000;
 const NONE: Duration = Duration::ZERO;
@@ -97,6 +100,11 @@ impl Script {
                 let (_, bytes) = image(&[Digest::of(&self.second)]);
                 store.delete_manifest(&self.ours, Digest::of(&bytes)).await?;
             }
+            16 => built::ingest(store).await?,
+            17 => {
+                built::forget(store).await?;
+                store.collect_older(NONE).await?;
+            }
             _ => unreachable!("there are {STEPS} steps"),
         }
         Ok(())
@@ -164,6 +172,11 @@ impl Script {
         let other = if done == 13 { None } else { Some(done > 13) };
         check("the other's blob", other, has(&self.other, &self.second).await);
         check("the other's tag", other, tagged(&self.other, "b").await);
+        let built = match done {
+            16 | 17 => None,
+            _ => Some(false),
+        };
+        check("what was built", built, built::is_there(store).await);
     }
 
     /// It works on, and nothing is left of what was not finished.

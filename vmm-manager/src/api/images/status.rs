@@ -18,7 +18,7 @@ const HOST: &str = "kiln-registry-host";
 const REPOSITORY: &str = "kiln-registry-repository";
 const STATUS: &str = "kiln-registry-status";
 
-pub(super) fn operate(error: &OperateError) -> Status {
+pub(in crate::api) fn operate(error: &OperateError) -> Status {
     let words = words(error);
     let mut status = match error {
         OperateError::NotFound { .. } => Status::not_found(words),

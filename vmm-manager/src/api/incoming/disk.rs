@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use kiln_proto::v1;
 
-use super::MOST_DISK_BYTES;
+use super::room::MOST_DISK_BYTES;
 use crate::{
     api::field::InvalidField,
     job::{DiskFormat, InputDisk, OutputDisk},

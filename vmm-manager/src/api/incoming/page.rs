@@ -17,8 +17,17 @@ pub(in crate::api) struct Page {
 
 pub(in crate::api) fn page(request: v1::ListJobsRequest) -> Result<Page, InvalidField> {
     let v1::ListJobsRequest { project, page_size, page_token } = request;
-    let project = listed_project(&project)?;
-    let after = match page_token.as_str() {
+    checked(&project, page_size, &page_token)
+}
+
+pub(in crate::api) fn page_of_builds(request: v1::ListBuildsRequest) -> Result<Page, InvalidField> {
+    let v1::ListBuildsRequest { project, page_size, page_token } = request;
+    checked(&project, page_size, &page_token)
+}
+
+fn checked(project: &str, page_size: u32, page_token: &str) -> Result<Page, InvalidField> {
+    let project = listed_project(project)?;
+    let after = match page_token {
         "" => None,
         token => Some(token.parse().map_err(|_| {
             InvalidField::new("page_token", "is none that an earlier page ended with")

@@ -136,7 +136,9 @@ fn a_terminal_has_a_size_and_needs_stdin() {
     check(terminal(65_536, 80, true), "spec.exec.terminal.rows");
     check(terminal(24, 0, true), "spec.exec.terminal.columns");
     check(terminal(24, u32::MAX, true), "spec.exec.terminal.columns");
-    let super::Work::Exec(exec) = job_spec(Some(terminal(1, 65_535, true))).unwrap().work;
+    let super::Work::Exec(exec) = job_spec(Some(terminal(1, 65_535, true))).unwrap().work else {
+        panic!()
+    };
     assert_eq!(exec.terminal, Some(TerminalSize { rows: 1, columns: 65_535 }));
 }
 
@@ -155,7 +157,7 @@ fn a_key_is_printable_and_short() {
 fn what_is_unusual_and_right_is_taken_as_it_is() {
     let value = "it's \"$HOME\" `id`\n$(reboot) \u{1f525}";
     let spec = exec(|exec| exec.env = vec![variable("A", value), variable("PATH", "/x")]);
-    let super::Work::Exec(exec) = job_spec(Some(spec)).unwrap().work;
+    let super::Work::Exec(exec) = job_spec(Some(spec)).unwrap().work else { panic!() };
     assert_eq!(
         exec.env,
         [("A".to_owned(), value.to_owned()), ("PATH".to_owned(), "/x".to_owned())]

@@ -2,20 +2,29 @@
 
 use kiln_proto::v1;
 
-use super::egress;
+use super::{build, egress};
 use crate::job::{DiskFormat, Exec, InputDisk, JobSpec, OutputDisk, TerminalSize, Work};
 
-pub(super) fn job_spec(spec: &JobSpec) -> v1::JobSpec {
+pub(in crate::api) fn job_spec(spec: &JobSpec) -> v1::JobSpec {
     let JobSpec { cpus, memory_bytes, disk_bytes, timeout, attach, work, inputs, outputs, egress } =
         spec;
-    let Work::Exec(exec) = work;
+    // What a build brings and leaves follows from it, and stands there.
+    let (work, inputs, outputs) = match work {
+        Work::Exec(exec) => {
+            (v1::job_spec::Work::Exec(exec_spec(exec)), inputs.as_slice(), outputs.as_slice())
+        }
+        Work::Build(build) => {
+            let build = build::spec(build, inputs, outputs);
+            (v1::job_spec::Work::Build(build), [].as_slice(), [].as_slice())
+        }
+    };
     v1::JobSpec {
         cpus: *cpus,
         memory_bytes: *memory_bytes,
         disk_bytes: *disk_bytes,
         timeout: timeout.and_then(|timeout| timeout.try_into().ok()),
         attach: *attach,
-        work: Some(v1::job_spec::Work::Exec(exec_spec(exec))),
+        work: Some(work),
         inputs: inputs.iter().map(input_disk).collect(),
         outputs: outputs.iter().map(output_disk).collect(),
         egress: Some(egress::policy(egress)),

@@ -96,6 +96,22 @@ impl Agent for Echo {
         Err(Status::unimplemented("no machine"))
     }
 
+    async fn start_engine(
+        &self,
+        _request: Request<v1::StartEngineRequest>,
+    ) -> Result<Response<v1::StartEngineResponse>, Status> {
+        Err(Status::unimplemented("not this agent's"))
+    }
+
+    type RelaySshStream = ReceiverStream<Result<v1::SshFrame, Status>>;
+
+    async fn relay_ssh(
+        &self,
+        _request: Request<Streaming<v1::SshFrame>>,
+    ) -> Result<Response<Self::RelaySshStream>, Status> {
+        Err(Status::unimplemented("not this agent's"))
+    }
+
     async fn shutdown(
         &self,
         _request: Request<v1::ShutdownRequest>,
@@ -134,7 +150,7 @@ async fn echo(
             Told::Stdin(data) => String::from_utf8(data.to_vec()).ok()?,
             Told::Signal(signal) => format!("signal {};", signal.number),
             Told::Resize(size) => format!("{} by {};", size.rows, size.columns),
-            Told::Kill(_) | Told::Taken(_) => return None,
+            Told::Kill(_) | Told::Taken(_) | Told::Part(_) | Told::Build(_) => return None,
             Told::StdinClosed(_) => {
                 let status = Some(v1::exec_exited::Status::Code(3));
                 let exited = v1::ExecExited { status, ..v1::ExecExited::default() };

@@ -3,7 +3,10 @@
 use tonic::Code;
 
 use super::service::Service;
-use crate::api::incoming::tests::fuzz::{malformed_exec, malformed_job};
+use crate::api::incoming::{
+    tests::fuzz::{malformed_exec, malformed_job},
+    tests_of_builds::fuzz::malformed,
+};
 
 const CASES: u64 = 500;
 
@@ -21,6 +24,13 @@ async fn nothing_changes_by_a_request_that_is_wrong_in_one_field() {
             let refused = client.exec_in_job(tokio_stream::once(request)).await.expect_err(&field);
             assert!(refused.message().starts_with(&format!("{field}: ")), "seed {seed}: {refused}");
         }
+    }
+    let mut builds = service.builds.clone();
+    for seed in 0..CASES {
+        let (field, request) = malformed(seed);
+        let refused = builds.create_build(request).await.expect_err(&field);
+        assert_eq!(refused.code(), Code::InvalidArgument, "seed {seed}: {refused}");
+        assert!(refused.message().starts_with(&format!("{field}: ")), "seed {seed}: {refused}");
     }
     assert!(service.list().await.is_empty());
     let load = service.scheduler.load();

@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hyper_util::rt::TokioIo;
 use kiln_proto::v1::{
-    self, host_service_client::HostServiceClient, host_service_server::HostServiceServer,
+    self, build_service_client::BuildServiceClient, build_service_server::BuildServiceServer,
+    host_service_client::HostServiceClient, host_service_server::HostServiceServer,
     job_service_client::JobServiceClient, job_service_server::JobServiceServer,
 };
 use tokio::{
@@ -26,7 +27,7 @@ use tonic::{
 
 use crate::{
     admission::Network,
-    api::{HostApi, HostApiParts, JobApi, JobApiParts},
+    api::{BuildApi, HostApi, HostApiParts, JobApi, JobApiParts},
     job::{CommandEnd, JobId, Outcome, OutputRecord},
     log::{Log, LogQuota, LogWriter},
     network::{Networkless, Networks},
@@ -46,6 +47,7 @@ pub(super) const MOST_SOURCE_BYTES: u64 = 1 << 20;
 
 pub(super) struct Service {
     pub(super) client: JobServiceClient<Channel>,
+    pub(super) builds: BuildServiceClient<Channel>,
     pub(super) host: HostServiceClient<Channel>,
     pub(super) store: Arc<Store>,
     pub(super) scheduler: Arc<Scheduler>,
@@ -132,6 +134,7 @@ impl Service {
         let listener = UnixListener::bind(path("socket")).unwrap();
         tokio::spawn(
             Server::builder()
+                .add_service(BuildServiceServer::new(BuildApi::new(jobs.clone())))
                 .add_service(JobServiceServer::new(jobs))
                 .add_service(HostServiceServer::new(host))
                 .serve_with_incoming(UnixListenerStream::new(listener)),
@@ -139,6 +142,7 @@ impl Service {
         let channel = connect(path("socket")).await;
         Self {
             client: JobServiceClient::new(channel.clone()),
+            builds: BuildServiceClient::new(channel.clone()),
             host: HostServiceClient::new(channel),
             store,
             scheduler,
@@ -243,7 +247,7 @@ pub(super) async fn write(log: &mut LogWriter, text: &str) {
 }
 
 pub(super) fn start(size_bytes: u64) -> v1::UploadSourceRequest {
-    let start = v1::UploadStart { project: String::new(), size_bytes };
+    let start = v1::UploadStart { size_bytes, ..Default::default() };
     v1::UploadSourceRequest { event: Some(v1::upload_source_request::Event::Start(start)) }
 }
 

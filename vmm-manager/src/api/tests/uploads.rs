@@ -1,9 +1,13 @@
 //! Sources brought in, and held for the jobs that name them.
 
+use kiln_proto::v1;
 use tonic::Code;
 
 use super::service::{MOST_SOURCE_BYTES, Service, data, spec, start, until, with_input};
-use crate::job::{Outcome, Owner, SourceId};
+use crate::{
+    digest::Hasher,
+    job::{Outcome, Owner, SourceId},
+};
 
 #[tokio::test]
 async fn a_source_is_held_from_its_job_to_that_jobs_end() {
@@ -97,4 +101,73 @@ async fn a_client_that_goes_in_the_middle_leaves_nothing() {
     assert!(upload.await.unwrap_err().is_cancelled());
     until(|| service.sources.used_bytes() == 0).await;
     service.create(spec()).await.unwrap();
+}
+
+async fn find(service: &Service, content: &[u8]) -> v1::FindSourceResponse {
+    let (digest, size_bytes) = (digest(content), content.len() as u64);
+    let request = v1::FindSourceRequest { project: String::new(), digest, size_bytes };
+    service.client().find_source(request).await.unwrap().into_inner()
+}
+
+fn digest(content: &[u8]) -> String {
+    let mut hasher = Hasher::default();
+    hasher.update(content);
+    hasher.finish()
+}
+
+/// The start of an upload that is known.
+fn known(content: &[u8], offset: u64) -> v1::UploadSourceRequest {
+    let (digest, size_bytes) = (digest(content), content.len() as u64);
+    let start = v1::UploadStart { project: String::new(), size_bytes, digest, offset };
+    v1::UploadSourceRequest { event: Some(v1::upload_source_request::Event::Start(start)) }
+}
+
+#[tokio::test]
+async fn what_is_known_is_found_gone_on_with_and_sent_once() {
+    let service = Service::start().await;
+    let content: Vec<u8> = (0..=250).cycle().take(400_000).collect();
+    assert_eq!(find(&service, &content).await, v1::FindSourceResponse::default());
+    let (requests, receiver) = tokio::sync::mpsc::channel(4);
+    let mut client = service.client();
+    let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
+    let upload = tokio::spawn(async move { client.upload_source(stream).await });
+    requests.send(known(&content, 0)).await.unwrap();
+    for part in content[..200_000].chunks(10_000) {
+        requests.send(data(part)).await.unwrap();
+    }
+    until(|| service.sources.used_bytes() > 0).await;
+    // All of it is with the host before the client goes.
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    upload.abort();
+    let _ = upload.await;
+    let mut there = 0;
+    for _ in 0..1000 {
+        there = find(&service, &content).await.partial_bytes;
+        if there > 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!((128 << 10..=200_000).contains(&there), "{there}");
+
+    let far =
+        vec![known(&content, there + 1), data(&content[usize::try_from(there).unwrap() + 1..])];
+    let refused = service.client().upload_source(tokio_stream::iter(far)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::OutOfRange, "{refused}");
+    assert!(refused.message().starts_with("start.offset: "), "{refused}");
+
+    let from = usize::try_from(there).unwrap() - 1000;
+    let parts = content[from..].chunks(50_000).map(data);
+    let rest = std::iter::once(known(&content, from as u64)).chain(parts).collect::<Vec<_>>();
+    let source = service.client().upload_source(tokio_stream::iter(rest)).await.unwrap();
+    let source = source.into_inner();
+    assert_eq!((source.size_bytes, &source.digest), (400_000, &digest(&content)));
+    let found = find(&service, &content).await;
+    assert_eq!((&found.source_id, found.partial_bytes), (&source.source_id, 0));
+    assert_eq!(service.upload(&[&content]).await.unwrap().source_id, source.source_id);
+
+    let other = vec![known(b"what was said", 0), data(b"what has come")];
+    let refused = service.client().upload_source(tokio_stream::iter(other)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(refused.message().starts_with("start.digest: what arrived is sha256:"), "{refused}");
 }

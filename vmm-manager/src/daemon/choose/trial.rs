@@ -148,9 +148,10 @@ impl<'a> Trials<'a> {
         payload: Payload,
         directory: &Path,
     ) -> anyhow::Result<ProbeVerdict> {
-        let disks = Disks { scratch: directory.join("scratch.raw"), outputs: Vec::new() };
+        let disks =
+            Disks { scratch: directory.join("scratch.raw"), engine: None, outputs: Vec::new() };
         disk::allocate(&disks.scratch, PROBE_DISK_BYTES)?;
-        disks.format_scratch().await?;
+        disks.format().await?;
         let parts = Parts {
             name: PROBE,
             instance: &self.site.instance,

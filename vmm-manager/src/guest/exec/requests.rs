@@ -1,22 +1,23 @@
 //! What a command is sent, in order.
 
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use kiln_proto::agent::v1::{self, exec_request::Event};
+use kiln_proto::agent::v1::{ExecRequest, OutputTaken, exec_request::Event};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::Stream;
 
 use super::{flow::Flow, taken::Reports};
 
-/// The requests of one stream: the start, then signals before stdin. They end with the command's
+/// The requests of one stream: what opens it, then signals before stdin. They end with the command's
 /// output, not with its inputs: the agent takes a stream that has ended for a host that is gone.
 #[derive(Debug)]
 pub(in crate::guest) struct Requests {
-    start: Option<v1::ExecStart>,
+    opening: VecDeque<Event>,
     controls: mpsc::Receiver<Event>,
     chunks: mpsc::Receiver<Event>,
     /// Of stdin, for which there is no room yet.
@@ -31,25 +32,24 @@ pub(super) type KeepOpen = oneshot::Sender<Infallible>;
 
 impl Requests {
     pub(super) fn new(
-        start: v1::ExecStart,
+        opening: VecDeque<Event>,
         controls: mpsc::Receiver<Event>,
         chunks: mpsc::Receiver<Event>,
         taken: Reports,
         flow: Flow,
     ) -> (Self, KeepOpen) {
         let (keep_open, end) = oneshot::channel();
-        let start = Some(start);
-        (Self { start, controls, chunks, chunk: None, flow, taken, end }, keep_open)
+        (Self { opening, controls, chunks, chunk: None, flow, taken, end }, keep_open)
     }
 }
 
 impl Stream for Requests {
-    type Item = v1::ExecRequest;
+    type Item = ExecRequest;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let request = |event| Poll::Ready(Some(v1::ExecRequest { event: Some(event) }));
-        if let Some(start) = self.start.take() {
-            return request(Event::Start(start));
+        let request = |event| Poll::Ready(Some(ExecRequest { event: Some(event) }));
+        if let Some(event) = self.opening.pop_front() {
+            return request(event);
         }
         if Pin::new(&mut self.end).poll(context).is_ready() {
             return Poll::Ready(None);
@@ -58,9 +58,9 @@ impl Stream for Requests {
             return request(event);
         }
         if let Poll::Ready(offset) = self.taken.poll(context) {
-            return request(Event::Taken(v1::OutputTaken { offset }));
+            return request(Event::Taken(OutputTaken { offset }));
         }
-        self.poll_stdin(context).map(|event| Some(v1::ExecRequest { event: Some(event) }))
+        self.poll_stdin(context).map(|event| Some(ExecRequest { event: Some(event) }))
     }
 }
 

@@ -4,7 +4,8 @@ use std::{pin::Pin, time::Duration};
 
 use kiln_proto::agent::v1::{
     DiskResponse, ExecRequest, ExecResponse, HelloRequest, HelloResponse, OnlineRequest,
-    OnlineResponse, PackRequest, ShutdownRequest, ShutdownResponse, StdinTaken, UnpackRequest,
+    OnlineResponse, PackRequest, ShutdownRequest, ShutdownResponse, SshFrame, StartEngineRequest,
+    StartEngineResponse, StdinTaken, UnpackRequest,
     agent_server::{Agent, AgentServer},
     disk_response, exec_request,
     exec_response::Event,
@@ -101,6 +102,12 @@ impl Heard {
                     said.push(format!("{} by {}", size.rows, size.columns));
                 }
                 exec_request::Event::Taken(taken) => said.push(format!("taken {}", taken.offset)),
+                exec_request::Event::Part(part) => {
+                    said.push(format!("{} bytes of {}", part.data.len(), part.name));
+                }
+                exec_request::Event::Build(build) => {
+                    said.push(format!("build {} from {}", build.id, build.output_offset));
+                }
             }
         }
         said.join(", ")
@@ -277,6 +284,22 @@ impl Agent for Scripted {
         _request: Request<OnlineRequest>,
     ) -> Result<Response<OnlineResponse>, Status> {
         self.script.online.clone().map(Response::new)
+    }
+
+    async fn start_engine(
+        &self,
+        _request: Request<StartEngineRequest>,
+    ) -> Result<Response<StartEngineResponse>, Status> {
+        Err(Status::unimplemented("not this agent's"))
+    }
+
+    type RelaySshStream = ReceiverStream<Result<SshFrame, Status>>;
+
+    async fn relay_ssh(
+        &self,
+        _request: Request<Streaming<SshFrame>>,
+    ) -> Result<Response<Self::RelaySshStream>, Status> {
+        Err(Status::unimplemented("not this agent's"))
     }
 
     async fn shutdown(

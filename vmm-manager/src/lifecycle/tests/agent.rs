@@ -37,6 +37,19 @@ pub(super) struct Script {
     pub(super) work: Work,
     /// How often a command was begun.
     pub(super) begun: Arc<AtomicU32>,
+    pub(super) engine: Engine,
+    /// What it says of each output's disk.
+    pub(super) pack: v1::disk_response::Event,
+    /// What a build was asked with, and each signal to it.
+    pub(super) heard: Arc<Mutex<Vec<exec_request::Event>>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Engine {
+    Starts,
+    IsNone,
+    Fails,
+    Hangs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +81,20 @@ impl Script {
     pub(super) fn exits(code: i32) -> Self {
         let output = Bytes::new();
         let begun = Arc::default();
-        Self { protocol_version: PROTOCOL_VERSION, output, code, work: Work::Exits, begun }
+        Self {
+            protocol_version: PROTOCOL_VERSION,
+            output,
+            code,
+            work: Work::Exits,
+            begun,
+            engine: Engine::Starts,
+            pack: v1::disk_response::Event::Done(v1::DiskDone { length_bytes: 4096 }),
+            heard: Arc::default(),
+        }
+    }
+
+    fn hears(&self, event: exec_request::Event) {
+        self.heard.lock().unwrap().push(event);
     }
 
     pub(super) fn writing(self, output: &'static [u8]) -> Self {
@@ -143,7 +169,10 @@ impl Agent for Scripted {
         &self,
         _: Request<v1::PackRequest>,
     ) -> Result<Response<Self::PackStream>, Status> {
-        Err(Status::unimplemented("pack"))
+        let (events, receiver) = mpsc::channel(1);
+        let event = Some(self.script.pack.clone());
+        events.send(Ok(v1::DiskResponse { event })).await.unwrap();
+        Ok(Response::new(ReceiverStream::new(receiver)))
     }
 
     async fn hello(
@@ -171,12 +200,19 @@ impl Agent for Scripted {
         }
         let (events, receiver) = mpsc::channel(1);
         let mut requests = request.into_inner();
-        let Some(v1::ExecRequest { event: Some(exec_request::Event::Start(start)) }) =
-            requests.message().await?
-        else {
-            return Err(Status::invalid_argument("start stands first"));
+        let (id, output_offset) = loop {
+            let event = requests.message().await?.and_then(|request| request.event);
+            match event {
+                Some(exec_request::Event::Start(start)) => break (start.id, start.output_offset),
+                Some(event @ exec_request::Event::Part(_)) => self.script.hears(event),
+                Some(exec_request::Event::Build(start)) => {
+                    self.script.hears(exec_request::Event::Build(start.clone()));
+                    break (start.id, start.output_offset);
+                }
+                _ => return Err(Status::invalid_argument("start stands first")),
+            }
         };
-        let begins = self.memory.command.lock().unwrap().replace(start.id).is_none();
+        let begins = self.memory.command.lock().unwrap().replace(id).is_none();
         if begins {
             self.script.begun.fetch_add(1, Ordering::SeqCst);
         }
@@ -185,7 +221,7 @@ impl Agent for Scripted {
             if begins {
                 tokio::spawn(produce(self.script.output.len(), Arc::clone(&memory)));
             }
-            tokio::spawn(paced(self.script.clone(), memory, start.output_offset, events));
+            tokio::spawn(paced(self.script.clone(), memory, output_offset, events));
         } else {
             tokio::spawn(work(self.script.clone(), requests, events));
         }
@@ -197,6 +233,33 @@ impl Agent for Scripted {
         _: Request<v1::OnlineRequest>,
     ) -> Result<Response<v1::OnlineResponse>, Status> {
         Err(Status::unimplemented("no machine"))
+    }
+
+    async fn start_engine(
+        &self,
+        request: Request<v1::StartEngineRequest>,
+    ) -> Result<Response<v1::StartEngineResponse>, Status> {
+        assert_eq!(request.into_inner().disk, "kiln-engine");
+        match self.script.engine {
+            Engine::Starts => Ok(Response::new(v1::StartEngineResponse {
+                engine_version: "26".to_owned(),
+                client_version: "0.13".to_owned(),
+                steps: Vec::new(),
+                platforms: vec!["linux/amd64".to_owned()],
+            })),
+            Engine::IsNone => Err(Status::unavailable("there is no dockerd")),
+            Engine::Fails => Err(Status::internal("dockerd: no such driver")),
+            Engine::Hangs => std::future::pending().await,
+        }
+    }
+
+    type RelaySshStream = ReceiverStream<Result<v1::SshFrame, Status>>;
+
+    async fn relay_ssh(
+        &self,
+        _request: Request<Streaming<v1::SshFrame>>,
+    ) -> Result<Response<Self::RelaySshStream>, Status> {
+        Err(Status::unimplemented("not this agent's"))
     }
 
     async fn shutdown(
@@ -268,7 +331,9 @@ async fn work(script: Script, mut requests: Streaming<v1::ExecRequest>, events: 
         }
         Work::Hangs => {
             // Deaf to everything but the end of the stream.
-            while let Ok(Some(_)) = requests.message().await {}
+            while let Ok(Some(request)) = requests.message().await {
+                request.event.into_iter().for_each(|event| script.hears(event));
+            }
             return;
         }
         Work::Floods => {

@@ -1,6 +1,6 @@
 //! The registry of a guest: known by its machine's socket, and on record whatever dies.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kiln_net::control::{Ask, Opening, SOCKET};
 use kiln_registry::{digest::Digest, record::Origin, registries::Registries};
@@ -29,8 +29,8 @@ struct Registered {
     _directory: TempDir,
 }
 
-async fn registered(script: Script) -> Registered {
-    let directory = tempfile::tempdir().unwrap();
+/// That holds little, and asks nobody.
+pub(super) async fn service(directory: &Path) -> Arc<Service> {
     let config = RegistryConfig {
         registries: Registries::default(),
         registries_file: None,
@@ -42,14 +42,19 @@ async fn registered(script: Script) -> Registered {
         rights_age: Duration::from_secs(60),
     };
     let parts = ServiceParts {
-        directory: directory.path().to_owned(),
+        directory: directory.to_owned(),
         config: &config,
         network: None,
         address: None,
     };
-    let service = Service::open(parts).await.unwrap();
+    Arc::new(Service::open(parts).await.unwrap())
+}
+
+async fn registered(script: Script) -> Registered {
+    let directory = tempfile::tempdir().unwrap();
+    let service = service(directory.path()).await;
     let networks = networks(&Arc::new(FakeKernel::default())).await;
-    let shared = Shared { networks: Some(networks), registry: Some(Arc::new(service)) };
+    let shared = Shared { networks: Some(networks), registry: Some(service) };
     Registered { bench: bench_with(Fault::None, script, shared), _directory: directory }
 }
 

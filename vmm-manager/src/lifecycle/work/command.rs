@@ -10,22 +10,22 @@
 //! when its patience is spent; a command past its limit that the guest does not end is ended with
 //! its VM.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::{control, output::Delivery};
+use super::{control, output::Delivery, sink::Sink};
 use crate::{
-    guest::{AgentCode, Command, ExecInput, GuestError},
+    guest::{AgentCode, Command, ExecInput, ExecOutput, GuestError},
     job::{Exec, Failure, FailureClass, Outcome, Phase, Step, Work},
     lifecycle::{
-        Host,
+        Host, build,
         end::guest_failure,
         greeted::Greeted,
         interrupt::{Interrupted, cancelled},
         limits::PhaseLimits,
     },
-    log::{AppendError, Log, LogWriter},
+    log::{AppendError, Log},
     store::JobHandle,
 };
 
@@ -36,6 +36,8 @@ const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 pub(super) enum WorkError {
     Guest(GuestError),
     Log(AppendError),
+    /// A build's guest said what no agent of ours says.
+    Events(String),
 }
 
 impl From<GuestError> for WorkError {
@@ -49,15 +51,16 @@ pub(super) async fn run(
     host: &Host,
     job: &JobHandle,
     greeted: &Greeted,
-    log: &mut LogWriter,
+    sink: &mut Sink,
     readers: &Log,
     resumed: bool,
 ) -> Result<Outcome, Interrupted> {
     job.begin_phase(Phase::Building).detach();
     job.begin_step(Step::Work).detach();
-    match exchange(host, job, greeted, log, readers, resumed).await {
+    match exchange(host, job, greeted, sink, readers, resumed).await {
         Ok(outcome) => Ok(outcome),
         Err(WorkError::Log(error)) => Err(super::log_failure(&error).into()),
+        Err(WorkError::Events(what)) => Err(no_events(&what).into()),
         Err(WorkError::Guest(error)) => Err(of_guest(error, greeted).await.into()),
     }
 }
@@ -66,18 +69,17 @@ async fn exchange(
     host: &Host,
     job: &JobHandle,
     greeted: &Greeted,
-    log: &mut LogWriter,
+    sink: &mut Sink,
     readers: &Log,
     resumed: bool,
 ) -> Result<Outcome, WorkError> {
-    let Work::Exec(exec) = &job.spec().work;
-    let command = request(exec, &host.limits, job, log.end_offset(), resumed);
+    let from = sink.end_offset();
     if job.attach_point().is_asked() {
         // Before the first output: whoever is attached, or is on the way back, is to see all of it.
         readers.expect_until(Instant::now() + host.limits.attach);
     }
     let (input, mut from_guest) = tokio::select! {
-        asked = greeted.guest.exec(command) => asked?,
+        asked = ask(host, job, greeted, from, resumed) => asked?,
         // A guest that does not even answer is not asked for more.
         reason = job.cancellation().cancelled() => return Ok(cancelled(reason)),
     };
@@ -85,13 +87,15 @@ async fn exchange(
     let overdue = Instant::now() + deadline;
     let (stdin, reports) = control::stdin();
     let delivery = Delivery { input: input.clone(), reports, job };
-    let work = delivery.run(&mut from_guest, log);
+    let work = delivery.run(&mut from_guest, sink);
     tokio::pin!(work);
     let client = control::serve(job, &input, stdin, readers, &host.limits);
+    let ssh = serve_ssh(job, greeted);
     let reason = tokio::select! {
         outcome = &mut work => return outcome,
         // A command that does not read its stdin must not hold up its output.
         never = client => match never {},
+        never = ssh => match never {},
         () = sleep_until(overdue) => return Ok(Outcome::Timeout),
         reason = job.cancellation().cancelled() => reason,
     };
@@ -101,18 +105,47 @@ async fn exchange(
     job.begin_step(Step::Stop).detach();
     tokio::select! {
         _ = &mut work => {}
-        () = end_command(&input, &host.limits) => {}
+        () = end_command(&input, job, &host.limits) => {}
     }
     Ok(cancelled(reason))
 }
 
+async fn ask(
+    host: &Host,
+    job: &JobHandle,
+    greeted: &Greeted,
+    output_offset: u64,
+    resumed: bool,
+) -> Result<(ExecInput, ExecOutput), GuestError> {
+    match &job.spec().work {
+        Work::Exec(exec) => {
+            greeted.guest.exec(request(exec, &host.limits, job, output_offset, resumed)).await
+        }
+        Work::Build(build) => {
+            greeted.guest.build(build::command(host, job, build, output_offset, resumed)).await
+        }
+    }
+}
+
+async fn serve_ssh(job: &JobHandle, greeted: &Greeted) -> Infallible {
+    match build::of(job) {
+        Some(build) => build::serve_ssh(job, &greeted.guest, build).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Asks, after the grace insists, and returns when there is nothing more to wait for. Errors mean
 /// that the command is gone already, which the output tells.
-async fn end_command(input: &ExecInput, limits: &PhaseLimits) {
+///
+/// A build is not asked: its client takes seconds to do what its end does at once, which is to have
+/// the engine kill its steps.
+async fn end_command(input: &ExecInput, job: &JobHandle, limits: &PhaseLimits) {
     const SIGTERM: i32 = 15;
     let insist = async {
-        let _ = input.signal(SIGTERM).await;
-        sleep(limits.grace).await;
+        if build::of(job).is_none() {
+            let _ = input.signal(SIGTERM).await;
+            sleep(limits.grace).await;
+        }
         let _ = input.kill().await;
         sleep(limits.kill).await;
     };
@@ -141,6 +174,13 @@ fn request(
         terminal: exec.terminal.map(Into::into),
         ..Command::new(exec.argv.clone(), limits.exec)
     }
+}
+
+fn no_events(what: &str) -> Failure {
+    let message = format!(
+        "the guest broke its protocol: what it told of the build is no row of events: {what}"
+    );
+    Failure::new(FailureClass::Policy, message).with("step", "work").with("reason", "events")
 }
 
 async fn of_guest(error: GuestError, greeted: &Greeted) -> Failure {

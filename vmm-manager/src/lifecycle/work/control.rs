@@ -88,7 +88,7 @@ pub(super) async fn serve(
     if !point.is_asked() {
         return std::future::pending().await;
     }
-    let Work::Exec(exec) = &job.spec().work;
+    let Work::Exec(exec) = &job.spec().work else { return std::future::pending().await };
     let (mut sent, mut closed) = stdin.ready().await;
     point.expect(limits.attach);
     loop {

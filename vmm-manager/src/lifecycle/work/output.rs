@@ -2,13 +2,12 @@
 
 use bytes::Bytes;
 
-use super::{command::WorkError, control::StdinReports};
+use super::{command::WorkError, control::StdinReports, sink::Sink};
 use crate::{
     fault::{Point, at},
     guest::{ExecEvent, ExecInput, ExecOutput},
     job::Outcome,
     lifecycle::end,
-    log::LogWriter,
     store::JobHandle,
     stream::Stream,
 };
@@ -27,35 +26,39 @@ impl Delivery<'_> {
     pub(super) async fn run(
         self,
         from_guest: &mut ExecOutput,
-        log: &mut LogWriter,
+        sink: &mut Sink,
     ) -> Result<Outcome, WorkError> {
         loop {
-            match from_guest.next().await? {
+            let event = tokio::select! {
+                event = from_guest.next() => event?,
+                () = sink.due() => {
+                    sink.publish();
+                    continue;
+                }
+            };
+            match event {
                 ExecEvent::Started { stdin_offset, stdin_closed, .. } => {
                     at(Point::Started);
+                    // The guest has them, and this kilnd will not be asked again.
+                    self.job.secrets().forget();
                     self.reports.ready(stdin_offset, stdin_closed);
                 }
                 ExecEvent::StdinTaken { offset } => self.reports.taken(offset),
-                ExecEvent::Stdout(data) => self.append(Stream::Stdout, data, log).await?,
-                ExecEvent::Stderr(data) => self.append(Stream::Stderr, data, log).await?,
+                ExecEvent::Stdout(data) => self.append(Stream::Stdout, data, sink).await?,
+                ExecEvent::Stderr(data) => self.append(Stream::Stderr, data, sink).await?,
                 ExecEvent::Exited(exit) => {
                     self.job.record_memory_peak(exit.memory_peak_bytes).detach();
-                    return Ok(end::exited(&exit, self.job.spec()));
+                    return Ok(sink.ended(&exit, self.job.spec()));
                 }
                 ExecEvent::Refused { reason, message } => return Ok(end::refused(reason, message)),
             }
         }
     }
 
-    async fn append(
-        &self,
-        stream: Stream,
-        data: Bytes,
-        log: &mut LogWriter,
-    ) -> Result<(), WorkError> {
-        log.append(stream, &data).await.map_err(WorkError::Log)?;
+    async fn append(&self, stream: Stream, data: Bytes, sink: &mut Sink) -> Result<(), WorkError> {
+        sink.append(stream, data).await?;
         at(Point::Logged);
-        self.input.taken(log.end_offset());
+        self.input.taken(sink.end_offset());
         Ok(())
     }
 }

@@ -4,9 +4,11 @@ use std::{sync::Arc, time::SystemTime};
 
 use kiln_net::record::EgressRecord;
 
+use super::sink::Sink;
 use crate::{
+    build::fault::Evidence,
     job::{
-        Outcome,
+        JobSpec, Outcome,
         denial::{self, Refusals},
     },
     lifecycle::{
@@ -43,11 +45,16 @@ pub(super) async fn record(job: &JobHandle, greeted: &Greeted) -> Used {
 pub(super) async fn judged(
     outcome: Outcome,
     used: &Used,
-    log: &Log,
+    (sink, log): (&Sink, &Log),
+    spec: &JobSpec,
     ended_at: SystemTime,
 ) -> Outcome {
     let Used { network, registry } = used;
     let refusals = Refusals { network: network.as_deref(), registry: registry.as_deref() };
+    let evidence = Evidence { error: None, step: None, tail: &[], refusals, ended_at };
+    if let Some(judged) = sink.judged(&outcome, spec, evidence) {
+        return judged;
+    }
     match outcome {
         Outcome::Failed { failure, exit } if !refusals.is_empty() => {
             let tail = tail(log).await;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     DocumentError,
+    built::Built,
     egress::Egress,
     outcome::OutcomeDocument,
     registry::Registry,
@@ -57,6 +58,9 @@ struct Document {
     /// Likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     registry: Option<Registry>,
+    /// Likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    build: Option<Built>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -169,6 +173,7 @@ impl From<&Record> for Document {
             idempotency_key: _,
             egress,
             registry,
+            build,
         } = job;
         let Recovery { started, guest_secret: _, number, exit, cancel, released: _ } = recovery;
         Self {
@@ -190,6 +195,7 @@ impl From<&Record> for Document {
             cancel: cancel.map(Cancel::from),
             egress: egress.as_deref().map(Egress::from),
             registry: registry.as_deref().map(Registry::from),
+            build: build.as_deref().map(Built::from),
         }
     }
 }
@@ -215,6 +221,7 @@ impl Document {
             cancel,
             egress,
             registry,
+            build,
         } = self;
         if version != VERSION {
             return Err(DocumentError::Version { theirs: version, ours: VERSION });
@@ -239,6 +246,7 @@ impl Document {
             idempotency_key,
             egress: egress.map(Arc::<EgressRecord>::try_from).transpose()?,
             registry: registry.map(Arc::from),
+            build: build.map(Arc::from),
         };
         let exit = exit.map(|outcome| CommandEnd { outcome: outcome.into() });
         let cancel = cancel.map(CancelReason::from);

@@ -4,7 +4,7 @@
 use kiln_net::policy::Policy;
 use serde::{Deserialize, Serialize};
 
-use super::{DocumentError, time::duration_nanos};
+use super::{DocumentError, build::BuildDocument, time::duration_nanos};
 use crate::job::{DiskFormat, Exec, InputDisk, JobSpec, OutputDisk, TerminalSize, Work};
 
 const VERSION: u32 = 1;
@@ -37,6 +37,7 @@ enum WorkDocument {
         stdin: bool,
         terminal: Option<Terminal>,
     },
+    Build(Box<BuildDocument>),
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -132,7 +133,7 @@ impl TryFrom<Request> for JobSpec {
             disk_bytes,
             timeout: timeout_nanos.map(std::time::Duration::from_nanos),
             attach,
-            work: work.into(),
+            work: work.try_into()?,
             inputs: inputs.into_iter().map(InputDisk::try_from).collect::<Result<_, _>>()?,
             outputs: outputs.into_iter().map(OutputDisk::from).collect(),
             egress: egress.map_or(Ok(Policy::None), self::egress)?,
@@ -146,18 +147,28 @@ fn egress(text: String) -> Result<Policy, DocumentError> {
 
 impl From<&Work> for WorkDocument {
     fn from(work: &Work) -> Self {
-        let Work::Exec(exec) = work;
+        let exec = match work {
+            Work::Exec(exec) => exec,
+            Work::Build(build) => return Self::Build(Box::new(build.as_ref().into())),
+        };
         let Exec { argv, env, workdir, user, stdin, terminal } = exec.clone();
         let terminal = terminal.map(|TerminalSize { rows, columns }| Terminal { rows, columns });
         Self::Exec { argv, env, workdir, user, stdin, terminal }
     }
 }
 
-impl From<WorkDocument> for Work {
-    fn from(work: WorkDocument) -> Self {
-        let WorkDocument::Exec { argv, env, workdir, user, stdin, terminal } = work;
-        let terminal = terminal.map(|Terminal { rows, columns }| TerminalSize { rows, columns });
-        Self::Exec(Exec { argv, env, workdir, user, stdin, terminal })
+impl TryFrom<WorkDocument> for Work {
+    type Error = DocumentError;
+
+    fn try_from(work: WorkDocument) -> Result<Self, DocumentError> {
+        match work {
+            WorkDocument::Exec { argv, env, workdir, user, stdin, terminal } => {
+                let terminal =
+                    terminal.map(|Terminal { rows, columns }| TerminalSize { rows, columns });
+                Ok(Self::Exec(Exec { argv, env, workdir, user, stdin, terminal }))
+            }
+            WorkDocument::Build(build) => Ok(Self::Build(Box::new((*build).try_into()?))),
+        }
     }
 }
 

@@ -39,7 +39,7 @@ impl Read for Again {
 fn check(what: &str, bomb: impl Read, is_right: impl FnOnce(&ReadError) -> bool) {
     let place = Place::new();
     let limits = Limits { entries: 2000, depth: 16, bytes: 1 << 20, holes: 1 << 30 };
-    let (unpacked, memory) = peak_of(|| unpack(bomb, &place.dest(), limits, drop));
+    let (unpacked, memory) = peak_of(|| unpack(bomb, &place.dest(), limits, Links::Inside, drop));
     match unpacked {
         Err(UnpackError::Read(error)) => assert!(is_right(&error), "{what}: {error:?}"),
         other => panic!("{what}: {other:?}"),

@@ -73,6 +73,28 @@ fn links_that_lead_out_are_left_out() {
     }
 }
 
+/// As a build's files are: what lies behind a link is safe from all that the archive has besides.
+#[test]
+fn links_that_lead_out_are_kept_where_asked_for_and_never_followed() {
+    let outside = Place::new();
+    let absolute = outside.outside();
+    let targets = [absolute.to_str().unwrap(), "..", "../outside", "../outside/file", "/none"];
+    for target in targets {
+        let planted = || Forge::default().member(b'2', "door", target, 0o777, b"");
+        let place = Place::new();
+        let warnings = place.unpack_with(Links::AsTheyAre, &planted().end()).unwrap();
+        assert_eq!(warnings, Vec::<String>::new(), "{target}");
+        assert_eq!(fs::read_link(place.dest().join("door")).unwrap(), Path::new(target));
+        for (what, archive, is_fine) in through_the_door() {
+            let place = Place::new();
+            let unpacked = place.unpack_with(Links::AsTheyAre, &[planted().0, archive].concat());
+            assert_eq!(unpacked.is_ok(), is_fine, "{target}, {what}: {unpacked:?}");
+            place.nothing_outside();
+            outside.nothing_outside();
+        }
+    }
+}
+
 /// While files go into `door`, it is turned into a link to the outside and back.
 #[test]
 fn a_link_swapped_in_while_we_unpack_is_never_followed() {

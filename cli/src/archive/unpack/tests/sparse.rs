@@ -67,13 +67,13 @@ fn a_terabyte_of_holes_takes_no_disk() {
     let place = Place::new();
     let map = [(1 << 39, 512), (1 << 40, 0)];
     let archive = Forge::default().holes("file", &map, 1 << 40, &[7; 512]).end();
-    unpack(&archive[..], &place.dest(), limits(), drop).unwrap();
+    unpack(&archive[..], &place.dest(), limits(), Links::Inside, drop).unwrap();
     let metadata = place.dest().join("file").metadata().unwrap();
     assert_eq!(metadata.len(), 1 << 40);
     assert!(metadata.blocks() * 512 < 1 << 20, "{} blocks", metadata.blocks());
     // One after the other, as much as the limit and no more.
     let twice = [&archive[..1024], &archive[..]].concat();
-    let unpacked = unpack(&twice[..], &place.dest(), limits(), drop);
+    let unpacked = unpack(&twice[..], &place.dest(), limits(), Links::Inside, drop);
     let too_hollow = matches!(unpacked, Err(UnpackError::Read(ReadError::TooHollow { .. })));
     assert!(too_hollow, "{unpacked:?}");
 }
@@ -136,7 +136,7 @@ fn gnu_tar_agrees() {
 #[track_caller]
 fn refused(archive: &[u8], expected: InvalidMap) {
     let place = Place::new();
-    match unpack(archive, &place.dest(), limits(), drop) {
+    match unpack(archive, &place.dest(), limits(), Links::Inside, drop) {
         Err(UnpackError::Read(ReadError::Map { source, .. })) => assert_eq!(source, expected),
         other => panic!("{other:?}"),
     }

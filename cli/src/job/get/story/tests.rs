@@ -280,7 +280,7 @@ fn json_keeps_its_shape() {
             "memory_bytes": 268_435_456,
             "disk_bytes": 10_737_418_240_u64,
             "timeout_seconds": 90.0,
-            "attach": true,
+            "build": null, "attach": true,
             "exec": {
                 "argv": ["sh", "-c", "exit 7"],
                 "env": {"CI": "1", "TOKEN": "hush"},

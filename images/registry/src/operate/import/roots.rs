@@ -12,7 +12,7 @@ use crate::{
     manifest::{Annotations, Content, Descriptor, Manifest, json, media},
 };
 
-pub(super) struct Root {
+pub(in crate::operate) struct Root {
     pub descriptor: Descriptor,
     /// As the tar calls it.
     pub names: Vec<String>,
@@ -30,7 +30,10 @@ pub(super) async fn of(staged: &Staged<'_>) -> Result<Vec<Root>, OperateError> {
     }
 }
 
-fn of_layout(contents: &Contents, index: &[u8]) -> Result<Vec<Root>, InvalidLayout> {
+pub(in crate::operate) fn of_layout(
+    contents: &Contents,
+    index: &[u8],
+) -> Result<Vec<Root>, InvalidLayout> {
     let marker =
         contents.document(LAYOUT).ok_or(InvalidLayout::MissingFile { path: LAYOUT.into() })?;
     let path = LAYOUT.to_owned();

@@ -87,10 +87,14 @@ pub(super) fn unlink_unreached(inner: &Arc<Inner>, before: i64) -> Result<(), St
 
 fn places(inner: &Inner) -> Result<Vec<Place>, StoreError> {
     inner.readers.read(|connection| {
-        let mut places = connection
-            .prepare_cached("SELECT id, account FROM repositories WHERE account != ?1")?;
-        let places = places
-            .query_map([MIRRORS], |row| Ok(Place { id: row.get(0)?, account: row.get(1)? }))?;
+        let mut places = connection.prepare_cached(
+            // What a build made is reached by no tag and stays: only its caches have one.
+            "SELECT id, account FROM repositories WHERE account != ?1 \
+                 AND (host != ?2 OR instr(name, '/') > 0)",
+        )?;
+        let values = params![MIRRORS, table::BUILD];
+        let places =
+            places.query_map(values, |row| Ok(Place { id: row.get(0)?, account: row.get(1)? }))?;
         Ok(places.collect::<Result<_, _>>()?)
     })
 }

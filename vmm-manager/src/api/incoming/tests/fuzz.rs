@@ -3,7 +3,8 @@
 use kiln_proto::v1;
 
 use super::super::{
-    attach, exec_in_job, job_id, new_job, page, read_output, signal, terminal_size, upload_start,
+    attach, exec_in_job, find_source, job_id, new_job, page, read_output, signal, terminal_size,
+    upload_start,
 };
 use crate::{
     api::field::InvalidField,
@@ -13,27 +14,31 @@ use crate::{
 const CASES: u64 = 4000;
 
 /// What a seed decides.
-struct Dice(u64);
+pub(in crate::api) struct Dice(u64);
 
 impl Dice {
+    pub(in crate::api) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// splitmix64.
-    fn roll(&mut self) -> u64 {
+    pub(in crate::api) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, count: usize) -> usize {
+    pub(in crate::api) fn below(&mut self, count: usize) -> usize {
         usize::try_from(self.roll() % count as u64).unwrap()
     }
 
-    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub(in crate::api) fn of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }
 
     /// Text with `wrong` somewhere in it.
-    fn text_with(&mut self, prefix: &str, wrong: &str) -> String {
+    pub(in crate::api) fn text_with(&mut self, prefix: &str, wrong: &str) -> String {
         let mut text = prefix.to_owned();
         for _ in 0..self.below(8) {
             text.push(self.of(&['a', 'z', '0', '-']));
@@ -45,7 +50,7 @@ impl Dice {
         text
     }
 
-    fn bad_id(&mut self) -> String {
+    pub(in crate::api) fn bad_id(&mut self) -> String {
         match self.below(5) {
             0 => String::new(),
             1 => JobId::generate().as_str().to_ascii_uppercase(),
@@ -65,7 +70,7 @@ impl Dice {
         }
     }
 
-    fn bad_project(&mut self) -> String {
+    pub(in crate::api) fn bad_project(&mut self) -> String {
         match self.below(4) {
             0 => self.text_with("-", ""),
             1 => self.text_with("a", "A"),
@@ -365,7 +370,7 @@ fn every_other_request_that_is_wrong_in_one_field_is_refused_by_its_name() {
 
 fn break_other(dice: &mut Dice) -> (String, Result<(), InvalidField>) {
     let id = JobId::generate().to_string();
-    let (field, answer) = match dice.below(13) {
+    let (field, answer) = match dice.below(15) {
         0 => ("id", job_id("id", &dice.bad_id()).map(drop)),
         1 => {
             let request = v1::ListJobsRequest { project: dice.bad_project(), ..Default::default() };
@@ -391,7 +396,7 @@ fn break_other(dice: &mut Dice) -> (String, Result<(), InvalidField>) {
             ("name", read_output(v1::ReadOutputRequest { id, name, offset: 0 }).map(drop))
         }
         6 => {
-            let start = v1::UploadStart { project: dice.bad_project(), size_bytes: 0 };
+            let start = v1::UploadStart { project: dice.bad_project(), ..Default::default() };
             let event = Some(v1::upload_source_request::Event::Start(start));
             ("start.project", upload_start(Some(v1::UploadSourceRequest { event })).map(drop))
         }
@@ -424,9 +429,47 @@ fn break_other(dice: &mut Dice) -> (String, Result<(), InvalidField>) {
             let size = v1::TerminalSize { rows, columns: 80 };
             ("resize.rows", terminal_size("resize", size).map(drop))
         }
+        12 => return break_known(dice),
+        13 => {
+            let digest = dice.text_with("sha256:", "x");
+            let request = v1::FindSourceRequest { digest, size_bytes: 1, ..Default::default() };
+            ("digest", find_source(request).map(drop))
+        }
         _ => return break_exec_in_job(dice, id),
     };
     (field.to_owned(), answer)
+}
+
+/// An upload of what is known.
+fn break_known(dice: &mut Dice) -> (String, Result<(), InvalidField>) {
+    let mut start = v1::UploadStart {
+        size_bytes: 1 + (dice.roll() >> 1),
+        digest: format!("sha256:{}", "0".repeat(64)),
+        ..Default::default()
+    };
+    let field = match dice.below(4) {
+        0 => {
+            start.digest = dice.of(&["sha256", "sha512:00", "0", "sha256:0"]).to_owned();
+            "start.digest"
+        }
+        1 => {
+            start.digest = start.digest.replace('0', "A");
+            "start.digest"
+        }
+        2 => {
+            start.size_bytes = 0;
+            "start.size_bytes"
+        }
+        _ => {
+            start.offset = start.size_bytes + 1;
+            if dice.below(2) == 0 {
+                start.digest.clear();
+            }
+            "start.offset"
+        }
+    };
+    let event = Some(v1::upload_source_request::Event::Start(start));
+    (field.to_owned(), upload_start(Some(v1::UploadSourceRequest { event })).map(drop))
 }
 
 fn break_exec_in_job(dice: &mut Dice, id: String) -> (String, Result<(), InvalidField>) {

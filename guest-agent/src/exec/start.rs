@@ -1,0 +1,62 @@
+//! With what a stream begins.
+
+use std::sync::Arc;
+
+use kiln_proto::agent::v1::{BuildStart, ExecStart};
+
+use crate::build::{Asked, Builds};
+
+/// A command, or a build, which runs as one.
+pub(crate) enum Start {
+    Command(ExecStart),
+    /// Its id is never empty: [`Start::build`].
+    Build(Box<Asked>, Arc<Builds>),
+}
+
+/// What a start is compared by: all of it but where its output goes on and what is brought along.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Begun {
+    Command(ExecStart),
+    Build(BuildStart),
+}
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a build has an id")]
+pub(crate) struct NoId;
+
+impl Start {
+    pub(crate) fn build(asked: Asked, builds: Arc<Builds>) -> Result<Self, NoId> {
+        if asked.start.id.is_empty() { Err(NoId) } else { Ok(Self::Build(Box::new(asked), builds)) }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        match self {
+            Self::Command(start) => &start.id,
+            Self::Build(asked, _) => &asked.start.id,
+        }
+    }
+
+    pub(super) fn has_stdin(&self) -> bool {
+        matches!(self, Self::Command(start) if start.stdin)
+    }
+
+    pub(super) fn has_terminal(&self) -> bool {
+        matches!(self, Self::Command(start) if start.terminal.is_some())
+    }
+
+    /// With the offset from which output is to be sent.
+    pub(super) fn begun(&self) -> (Begun, u64) {
+        match self {
+            Self::Command(start) => {
+                let offset = start.output_offset;
+                (Begun::Command(ExecStart { output_offset: 0, ..start.clone() }), offset)
+            }
+            Self::Build(asked, _) => {
+                let start = &asked.start;
+                let offset = start.output_offset;
+                let begun = BuildStart { output_offset: 0, resumed: false, ..start.clone() };
+                (Begun::Build(begun), offset)
+            }
+        }
+    }
+}

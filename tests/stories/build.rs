@@ -1,0 +1,37 @@
+//! Dockerfiles that become images: `kiln build` from its words to what others make of the result.
+//!
+//! Outside there is a registry with one base image, a static busybox for two platforms; nothing else
+//! is there. What is built is read by programs of other hands: skopeo, umoci, docker's engine and
+//! Python's tar.
+
+mod engine;
+mod first;
+mod foreign;
+mod kills;
+mod matrix;
+mod nested;
+mod rich;
+mod scene;
+mod secrets;
+mod wrong;
+
+use kiln_tests::{Settings, Story};
+
+pub(crate) fn stories() -> Vec<Story> {
+    [
+        first::stories(),
+        nested::stories(),
+        rich::stories(),
+        matrix::stories(),
+        secrets::stories(),
+        kills::stories(),
+        wrong::stories(),
+    ]
+    .concat()
+}
+
+/// Of those that have been written down and not yet seen to pass.
+#[expect(clippy::unnecessary_wraps, reason = "as stories say why they are not told")]
+fn not_seen_yet(_: &Settings) -> Option<&'static str> {
+    Some("it is not yet known to pass")
+}

@@ -1,0 +1,61 @@
+//! Digests of tars that are nowhere: each costs a reading of all of it, so they are kept for a while.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use kiln_registry::{digest::Digest, operate::Plan};
+use tokio::sync::Semaphore;
+
+use crate::job::JobId;
+
+const MOST: usize = 4096;
+/// Read at once, whoever asks.
+const READERS: usize = 2;
+
+type Key = (JobId, String);
+
+#[derive(Debug)]
+pub(super) struct Digests {
+    known: Mutex<HashMap<Key, Digest>>,
+    readers: Semaphore,
+}
+
+impl Default for Digests {
+    fn default() -> Self {
+        Self { known: Mutex::default(), readers: Semaphore::new(READERS) }
+    }
+}
+
+impl Digests {
+    /// The same artifact has the same bytes each time.
+    pub(super) async fn of(&self, job: &JobId, name: &str, plan: &Plan) -> io::Result<Digest> {
+        let key = (job.clone(), name.to_owned());
+        if let Some(digest) = self.known(&key) {
+            return Ok(digest);
+        }
+        let _turn = self.readers.acquire().await.map_err(io::Error::other)?;
+        // Whoever was here before may have asked for the same.
+        if let Some(digest) = self.known(&key) {
+            return Ok(digest);
+        }
+        let digest = plan.digest().await?;
+        let mut all = self.all();
+        if all.len() >= MOST {
+            all.clear();
+        }
+        all.insert(key, digest);
+        Ok(digest)
+    }
+
+    fn known(&self, key: &Key) -> Option<Digest> {
+        self.all().get(key).copied()
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<Key, Digest>> {
+        // Each change is one insert: a panic elsewhere leaves it whole.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
