@@ -15,7 +15,7 @@ mod scene;
 mod secrets;
 mod wrong;
 
-use kiln_tests::{Settings, Story};
+use kiln_tests::Story;
 
 pub(crate) fn stories() -> Vec<Story> {
     [
@@ -28,10 +28,4 @@ pub(crate) fn stories() -> Vec<Story> {
         wrong::stories(),
     ]
     .concat()
-}
-
-/// Of those that have been written down and not yet seen to pass.
-#[expect(clippy::unnecessary_wraps, reason = "as stories say why they are not told")]
-fn not_seen_yet(_: &Settings) -> Option<&'static str> {
-    Some("it is not yet known to pass")
 }

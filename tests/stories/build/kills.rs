@@ -14,7 +14,7 @@ pub(crate) fn stories() -> Vec<Story> {
     let three_hours = Duration::from_secs(10_800);
     stories![
         a_build_goes_on_under_another_kilnd.limit(three_hours),
-        a_build_whose_vm_is_killed_failed_honestly.limit(three_hours).unless(super::not_seen_yet)
+        a_build_whose_vm_is_killed_failed_honestly.limit(three_hours).only_full()
     ]
 }
 

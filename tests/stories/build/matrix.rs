@@ -43,7 +43,7 @@ pub(crate) fn stories() -> Vec<Story> {
         a_matrix_of_dockerfiles_is_built_as_buildx_builds_it
             .limit(Duration::from_secs(5400))
             .virtual_cpus(2)
-            .unless(super::not_seen_yet)
+            .only_full()
     ]
 }
 

@@ -8,12 +8,7 @@ use kiln_tests::{Stage, Story, stories};
 use super::scene::went_well;
 
 pub(crate) fn stories() -> Vec<Story> {
-    stories![
-        a_build_without_a_registry
-            .limit(Duration::from_secs(900))
-            .nested()
-            .unless(super::not_seen_yet)
-    ]
+    stories![a_build_without_a_registry.limit(Duration::from_secs(900)).nested().only_full()]
 }
 
 const DOCKERFILE: &str = r#"FROM scratch

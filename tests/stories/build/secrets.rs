@@ -15,11 +15,7 @@ use kiln_tests::{Stage, Story, digest, noise, stories, until};
 use super::scene::{Scene, setup, went_well};
 
 pub(crate) fn stories() -> Vec<Story> {
-    stories![
-        planted_secrets_are_found_nowhere
-            .limit(Duration::from_secs(1200))
-            .unless(super::not_seen_yet)
-    ]
+    stories![planted_secrets_are_found_nowhere.limit(Duration::from_secs(1200)).only_full()]
 }
 
 const FILES: usize = 10;
