@@ -17,6 +17,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     )?;
     tonic_prost_build::configure()
         .bytes(".kiln")
+        // In one order, however often they are told.
+        .btree_map(".kiln.agent")
         // What is in them is shown to nobody: see `secret`.
         .skip_debug(["kiln.v1.SecretValue", "kiln.agent.v1.BuildPart"])
         .compile_fds(files)?;

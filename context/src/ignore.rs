@@ -35,6 +35,14 @@ pub enum InvalidIgnore {
     Pattern { line: usize, pattern: String },
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "syntax error in pattern {pattern:?}: a [ without its end, an empty range, an unknown \\, or a \\ or ! at the end"
+)]
+pub struct InvalidPattern {
+    pub pattern: String,
+}
+
 /// Which patterns matched a directory: what is in it starts from there.
 #[derive(Clone, Debug, Default)]
 pub struct Matched(Option<Vec<bool>>);
@@ -46,6 +54,21 @@ impl Ignore {
             patterns.extend(Pattern::parse(line, &text)?);
         }
         Ok(Self { patterns })
+    }
+
+    /// Of patterns as they stand, one after the other: the engine has taken them out of a file, and
+    /// leaves them to us. So one that is beyond us is refused.
+    pub fn of(patterns: &[Vec<u8>]) -> Result<Self, InvalidPattern> {
+        let mut known = Vec::new();
+        for text in patterns {
+            let invalid = || InvalidPattern { pattern: String::from_utf8_lossy(text).into_owned() };
+            let pattern = Pattern::parse(0, text).map_err(|_| invalid())?;
+            if pattern.as_ref().is_some_and(Pattern::is_left) {
+                return Err(invalid());
+            }
+            known.extend(pattern);
+        }
+        Ok(Self { patterns: known })
     }
 
     pub fn is_empty(&self) -> bool {
@@ -72,6 +95,11 @@ impl Ignore {
             }
         }
         (ignored, Matched(Some(matched)))
+    }
+
+    /// Whether something in a directory that is not ignored may be.
+    pub fn may_ignore_in(&self, directory: &[u8]) -> bool {
+        self.patterns.iter().any(|pattern| !pattern.keeps && pattern.may_match_in(directory))
     }
 
     /// Whether something in an ignored directory may be kept.

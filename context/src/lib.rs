@@ -22,7 +22,7 @@ pub use self::{
     cache::Cache,
     context::{Context, ContextError, Identity},
     dockerfile::{Choice, Dockerfile, DockerfileError},
-    ignore::{Ignore, InvalidIgnore, Matched},
+    ignore::{Ignore, InvalidIgnore, InvalidPattern, Matched},
     pack::PackError,
     stdin::{Stdin, StdinError, read_stdin},
     walk::WalkError,

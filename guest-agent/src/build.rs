@@ -2,18 +2,19 @@
 //!
 //! ```text
 //! StartEngine ─▶ disk ─▶ mount ─▶ daemon in the group `engine` ─▶ it answers ─▶ it has what builds need
-//! parts, build ─▶ checked ─▶ files in memory, a pipe for each output ─▶ the client, as a command
+//! parts, build ─▶ checked ─▶ files and order in memory, a pipe for each output ─▶ the client, as a command
 //! ```
 //!
 //! *Happy path*: the engine is started while the context arrives. The build's parts come first and are
-//! held in memory; its start names them. The engine's client runs as any command does, with an id, a
-//! window of output and an end; only that its output goes through a translation into events. What it
-//! exports passes through pipes to output disks while it runs.
+//! held in memory; its start names them. The engine's client is this program once more, with an order in
+//! a file: it runs as any command does, with an id, a window of output and an end; only that its output
+//! goes through a translation into events. What it exports passes through pipes to output disks while it
+//! runs.
 //! *Failure paths*: what is no build is refused before anything of it is there. An output that does not
 //! fit on its disk ends the client. An engine that does not come up is told of with its last words, to
 //! everyone who asks for it.
 
-mod arguments;
+mod command;
 mod engine;
 mod export;
 mod files;
@@ -32,20 +33,21 @@ use std::{io, sync::Arc};
 use kiln_proto::agent::v1::{SshFrame, StartEngineRequest, StartEngineResponse};
 use tonic::{Status, Streaming};
 
-use self::{
-    arguments::command,
-    engine::{Engine, Ready},
-    export::Exports,
-    files::Files,
-    relay::{Relay, Socket},
-    work::BuildWork,
-};
 pub(crate) use self::{
+    command::WORD,
     layout::Layout,
     parts::Parts,
     refused::NotBegun,
     relay::SshStream,
     request::{Asked, Build, NoBuild, Ssh},
+};
+use self::{
+    command::{command, order},
+    engine::{Engine, Ready},
+    export::Exports,
+    files::Files,
+    relay::{Relay, Socket},
+    work::BuildWork,
 };
 pub use self::{
     layout::StandInEngine,
@@ -61,7 +63,7 @@ use crate::{
 };
 
 /// What this engine refuses, after a while and in words of its own.
-const INSECURE: &str = "--allow=security.insecure";
+const INSECURE: &str = "security.insecure";
 
 /// The one engine of a guest, and what runs on it.
 pub(crate) struct Builds {
@@ -123,7 +125,7 @@ impl Builds {
         if let Some(end) = engine.end() {
             return Err(NotBegun::EngineEnded(end).into());
         }
-        if build.options.iter().any(|option| option == INSECURE) {
+        if build.order.allow.iter().any(|allowed| allowed == INSECURE) {
             return Err(NotBegun::Insecure.into());
         }
         platform::make_runnable(&build.platforms).await?;
@@ -137,9 +139,11 @@ impl Builds {
         engine: Arc<Ready>,
     ) -> Result<Prepared, NotBegun> {
         let watching = engine.disk_watch.watch();
-        let (memory, id) = (engine.layout.memory.clone(), id.to_owned());
+        let (layout, id) = (Arc::clone(&engine.layout), id.to_owned());
         let written = offload("build", move || {
-            Files::write(&memory, &id, &build).map(|files| (files, build))
+            let mut files = Files::write(&layout.memory, &id, &build)?;
+            files.put_order(&order(&layout, &files, &build))?;
+            Ok((files, build))
         });
         let (files, build) = written.await.and_then(|written| written).map_err(NotBegun::Files)?;
         let sockets = self.listen(&build, &files).map_err(NotBegun::Files)?;

@@ -1,12 +1,12 @@
 //! From the kernel's first call to a served guest.
 
-use std::{error::Error, panic, sync::Arc};
+use std::{env, error::Error, panic, path::Path, process::ExitCode, sync::Arc};
 
 use tokio::runtime;
 
 use crate::{
     boot::{self, Booted},
-    build::Layout,
+    build::{self, Layout},
     disk_watch::DiskWatch,
     disks::BlockDevices,
     exec::Engine,
@@ -19,11 +19,18 @@ use crate::{
     service::{Greeting, Service},
 };
 
-/// Boots the guest and serves it until it is powered off. Returns only where it is not wanted.
-pub fn init() {
+/// As process 1, boots the guest and serves it until it is powered off, and does not return. As any
+/// other, it is a build's client, which process 1 runs, or not wanted.
+pub fn main() -> ExitCode {
     if !rustix::process::getpid().is_init() {
-        kmsg::error(format_args!("this is /init of a guest, and does nothing elsewhere"));
-        return;
+        let arguments: Vec<_> = env::args_os().skip(1).collect();
+        return match &*arguments {
+            [word, order] if word == build::WORD => kiln_buildkit::main(Path::new(order)),
+            _ => {
+                kmsg::error(format_args!("this is /init of a guest, and does nothing elsewhere"));
+                ExitCode::FAILURE
+            }
+        };
     }
     // A panic ends process 1 and with it the guest; these are its last words. The kernel says the
     // rest and restarts, which the VMM takes for an end.
@@ -38,7 +45,7 @@ pub fn init() {
         }
         kmsg::emergency(format_args!("the guest cannot be booted: {message}"));
     }
-    power::power_off();
+    power::power_off()
 }
 
 fn run() -> Result<(), Box<dyn Error>> {

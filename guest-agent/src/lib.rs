@@ -32,6 +32,6 @@ mod user;
 pub use self::{
     build::{End, StandInEngine, Translator},
     disks::{Disks, NoDisk},
-    init::init,
+    init::main,
     stand_in::{Settings, serve_on},
 };

@@ -1,5 +1,7 @@
 //! `kiln-agent`: `/init` of a guest.
 
-fn main() {
-    kiln_agent::init();
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kiln_agent::main()
 }

@@ -21,6 +21,8 @@ pub(crate) const PACKAGES: &[&str] = &[
     // Essential has no mount(8).
     "mount",
     "nftables",
+    // Of a build's private keys: ssh-agent and ssh-add. Git fetches with ssh, too.
+    "openssh-client",
     // Of its emulators one goes into the root: that of the architecture that this one is not.
     "qemu-user",
     "runc",

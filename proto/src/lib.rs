@@ -53,7 +53,7 @@ pub mod agent {
     pub const MAX_BUILD_NAME_BYTES: usize = 2 * 1024;
     /// The longest text in an event: an error, a warning, an excerpt. A warning's lines, all together.
     pub const MAX_BUILD_TEXT_BYTES: usize = 8 * 1024;
-    /// The longest that `--metadata-file` may be to be told.
+    /// The longest that the engine's metadata may be to be told.
     pub const MAX_BUILD_METADATA_BYTES: usize = 16 * 1024;
     /// More warnings of one build than these are counted and not kept.
     pub const MAX_BUILD_WARNINGS: usize = 256;

@@ -4,7 +4,9 @@
 //! is there. What is built is read by programs of other hands: skopeo, umoci, docker's engine and
 //! Python's tar.
 
+mod bases;
 mod engine;
+mod fetched;
 mod first;
 mod foreign;
 mod kills;
@@ -13,6 +15,7 @@ mod nested;
 mod rich;
 mod scene;
 mod secrets;
+mod spent;
 mod wrong;
 
 use kiln_tests::Story;
@@ -26,6 +29,9 @@ pub(crate) fn stories() -> Vec<Story> {
         secrets::stories(),
         kills::stories(),
         wrong::stories(),
+        bases::stories(),
+        fetched::stories(),
+        spent::stories(),
     ]
     .concat()
 }

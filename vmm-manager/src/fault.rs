@@ -55,8 +55,14 @@ pub enum Point {
     Packed,
     /// An output is the host's, hashed.
     Ingested,
+    /// What goes to registries outside is there; nothing has a name here. Only of a build.
+    Pushed,
+    /// One of its images has its names here, or one of its caches. Only of a build.
+    Named,
     /// Its images are pushed and have their names; the record does not say so. Only of a build.
     Published,
+    /// What its images are called is durable; that it has outputs is not. Only of a build.
+    Recorded,
     /// The log is sealed; the job's end is not written down.
     Sealed,
     /// The job's end is durable.
@@ -96,7 +102,10 @@ impl Point {
         Self::ExitRecorded,
         Self::Packed,
         Self::Ingested,
+        Self::Pushed,
+        Self::Named,
         Self::Published,
+        Self::Recorded,
         Self::Sealed,
         Self::Ended,
         Self::VmGone,
@@ -107,7 +116,10 @@ impl Point {
 
     /// No other job meets it.
     pub const fn is_of_builds(self) -> bool {
-        matches!(self, Self::EngineReady | Self::Published)
+        matches!(
+            self,
+            Self::EngineReady | Self::Pushed | Self::Named | Self::Published | Self::Recorded
+        )
     }
 
     /// What a test calls it.
@@ -136,7 +148,10 @@ impl Point {
             Self::ExitRecorded => "exit-recorded",
             Self::Packed => "packed",
             Self::Ingested => "ingested",
+            Self::Pushed => "pushed",
+            Self::Named => "named",
             Self::Published => "published",
+            Self::Recorded => "recorded",
             Self::Sealed => "sealed",
             Self::Ended => "ended",
             Self::VmGone => "vm-gone",

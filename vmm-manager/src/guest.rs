@@ -47,7 +47,10 @@ pub(crate) mod text;
 mod wire;
 
 pub use self::{
-    build::{BuildCommand, BuildContext, BuildOutput, BuildPart, BuildPartKind, BuildSsh},
+    build::{
+        BuildCache, BuildCommand, BuildContext, BuildOptions, BuildOutput, BuildPair, BuildPart,
+        BuildPartKind, BuildSsh, build_output,
+    },
     command::{Command, TerminalSize},
     connection::{Connection, connect},
     converse::{Conversation, End, Transcript, converse},

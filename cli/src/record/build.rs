@@ -35,6 +35,7 @@ pub(crate) struct BuildResult {
     pub(crate) images: Vec<BuiltImage>,
     pub(crate) cache_key: String,
     pub(crate) context_bytes: u64,
+    pub(crate) context_digests: Vec<String>,
     pub(crate) exported_bytes: u64,
 }
 

@@ -45,6 +45,8 @@ pub(crate) struct RegistryRefusal {
     pub(crate) reason: String,
     /// `None` when no registry outside answered.
     pub(crate) upstream_status: Option<u32>,
+    /// How long it wants to be left alone, when it said so.
+    pub(crate) retry_after_seconds: Option<u64>,
     pub(crate) times: u64,
     pub(crate) first_at: Option<Time>,
     pub(crate) last_at: Option<Time>,

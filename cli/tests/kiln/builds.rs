@@ -70,6 +70,7 @@ fn result() -> v1::BuildResult {
         }],
         cache_key: "key".to_owned(),
         context_bytes: 1024,
+        context_digests: vec!["sha256:x".to_owned()],
         exported_bytes: 2048,
     }
 }

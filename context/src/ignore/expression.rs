@@ -5,10 +5,14 @@
 //! as the engine's expressions are read: `.` is no newline, `[^/]` may be one.
 
 mod escape;
+mod named;
 
-use std::{iter::Peekable, str::Chars};
+use std::str::Chars;
 
-use self::escape::{Escape, escape};
+use self::{
+    escape::{Escape, escape},
+    named::{Named, named},
+};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Item {
@@ -57,13 +61,7 @@ pub(super) fn expression(written: &str) -> Option<Vec<Item>> {
         let item = match character {
             '^' => Item::Begin,
             '.' => Item::One(Class::no_newline()),
-            '[' => {
-                let mut inside = characters.clone().peekable();
-                let class = class(&mut inside)?;
-                let left: usize = inside.map(char::len_utf8).sum();
-                characters = rest[rest.len() - left..].chars();
-                Item::One(class)
-            }
+            '[' => Item::One(class(&mut characters)?),
             '\\' => match escape(&mut characters)? {
                 Escape::One(character) => Item::One(Class::one(character)),
                 Escape::Some(ranges, is_negated) => Item::One(Class { ranges, is_negated }),
@@ -85,22 +83,23 @@ pub(super) fn expression(written: &str) -> Option<Vec<Item>> {
     }
 }
 
-fn class(characters: &mut Peekable<Chars<'_>>) -> Option<Class> {
-    let is_negated = characters.next_if_eq(&'^').is_some();
+fn class(characters: &mut Chars<'_>) -> Option<Class> {
+    let is_negated = takes(characters, '^');
     let mut ranges = Vec::new();
     let mut is_first = true;
     loop {
-        if !is_first && characters.next_if_eq(&']').is_some() {
+        if !is_first && takes(characters, ']') {
             return Some(Class { ranges, is_negated });
         }
         is_first = false;
-        if characters.peek() == Some(&'[') {
-            let mut ahead = characters.clone();
-            ahead.next();
-            // A class by its name, as [:alpha:].
-            if ahead.peek() == Some(&':') {
-                return None;
+        match named(characters) {
+            Named::Class(several, length) => {
+                ranges.extend(several);
+                characters.nth(length - 1);
+                continue;
             }
+            Named::Unknown => return None,
+            Named::Not => {}
         }
         let low = match bound(characters)? {
             Bound::One(low) => low,
@@ -109,13 +108,13 @@ fn class(characters: &mut Peekable<Chars<'_>>) -> Option<Class> {
                 continue;
             }
         };
-        let mut ahead = characters.clone();
-        let is_range = ahead.next() == Some('-') && ahead.peek().is_some_and(|next| *next != ']');
-        if !is_range {
+        let behind = characters.as_str().strip_prefix('-');
+        let Some(behind) = behind.filter(|behind| !behind.is_empty() && !behind.starts_with(']'))
+        else {
             ranges.push((low, low));
             continue;
-        }
-        *characters = ahead;
+        };
+        *characters = behind.chars();
         match bound(characters)? {
             Bound::One(high) if low <= high => ranges.push((low, high)),
             _ => return None,
@@ -123,12 +122,17 @@ fn class(characters: &mut Peekable<Chars<'_>>) -> Option<Class> {
     }
 }
 
+fn takes(characters: &mut Chars<'_>, wanted: char) -> bool {
+    let behind = characters.as_str().strip_prefix(wanted);
+    behind.map(|behind| *characters = behind.chars()).is_some()
+}
+
 enum Bound {
     One(char),
     Some(Vec<(char, char)>),
 }
 
-fn bound(characters: &mut Peekable<Chars<'_>>) -> Option<Bound> {
+fn bound(characters: &mut Chars<'_>) -> Option<Bound> {
     match characters.next()? {
         '\\' => match escape(characters)? {
             Escape::One(character) => Some(Bound::One(character)),

@@ -48,6 +48,10 @@ impl Pattern {
         Ok(Some(Self { keeps, way: Way::of(text), text: text.to_vec() }))
     }
 
+    pub(super) fn is_left(&self) -> bool {
+        matches!(self.way, Way::Left)
+    }
+
     pub(super) fn matches(&self, path: &[u8]) -> bool {
         match &self.way {
             Way::Exact => path == self.text,

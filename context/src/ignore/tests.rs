@@ -127,9 +127,45 @@ fn a_walk_forgets_what_was_not_tried() {
 
 #[test]
 fn what_is_beyond_us_leaves_nothing_out() {
-    for file in [r"\Qa*", r"\pL*", "[[:alpha:]]", "[z-a]", r"a\b*"] {
+    for file in [r"\Qa*", r"\pL*", "[[:letter:]]", "[z-a]", r"a\b*"] {
         check(file, "a", false);
         check(&format!("*\n!{file}"), "a", false);
+    }
+}
+
+#[test]
+fn classes_have_names() {
+    check("a[[:alpha:]]", "ab", true);
+    check("a[[:alpha:]]", "a1", false);
+    check("a[[:^alpha:]]", "a1", true);
+    check("a[[:^alpha:]]", "ab", false);
+    check("a[[:^alpha:]]", "a☺", true);
+    check("a[[:digit:]x-z]", "a7", true);
+    check("a[[:digit:]x-z]", "ay", true);
+    check("a[[:^ascii:]]", "a\u{80}", true);
+    check("a[[:^ascii:]]", "a\u{7f}", false);
+    check("a[^[:space:]]", "a b", false);
+    check("a[^[:space:]]", "a_", true);
+    // Without its end it is a class of a bracket and a colon.
+    check("a[[:]", "a:", true);
+    check("a[[:]", "a[", true);
+}
+
+#[test]
+fn patterns_stand_as_they_are() {
+    let of = |pattern: &str| Ignore::of(&[pattern.as_bytes().to_vec()]);
+    let matches = |pattern: &str, path: &str| {
+        of(pattern).unwrap().matches(path.as_bytes(), &Matched::default()).0
+    };
+    assert!(matches("#a", "#a"));
+    assert!(matches("a\tb", "a\tb/c"));
+    assert!(!matches("!a", "a"));
+    for beyond in [r"\Qa*", "[z-a]*", "a[", "!"] {
+        assert_eq!(of(beyond).unwrap_err().pattern, beyond);
+    }
+    let ignore = Ignore::of(&[b"a/b/*".to_vec(), b"!a/c".to_vec()]).unwrap();
+    for (directory, expected) in [("a", true), ("a/b", true), ("a/c", false), ("b", false)] {
+        assert_eq!(ignore.may_ignore_in(directory.as_bytes()), expected, "{directory}");
     }
 }
 

@@ -13,7 +13,6 @@ mod api;
 mod daemon;
 mod error;
 mod last_words;
-mod packages;
 mod processes;
 mod settings;
 mod state;
@@ -113,7 +112,6 @@ impl Ready {
         };
         StartEngineResponse {
             engine_version: word(&self.engine_version),
-            client_version: word(&self.client_version),
             steps: self.steps.iter().copied().map(step).collect(),
             platforms,
         }

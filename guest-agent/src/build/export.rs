@@ -1,7 +1,7 @@
 //! What a build exports, on its way through a pipe to its disk while the build runs: nothing of it is
 //! ever on the guest's own disks.
 //!
-//! The client opens its end for reading too, and so would never hear that nobody reads. A disk that
+//! A client may open its end for reading too, and so would never hear that nobody reads. A disk that
 //! takes no more therefore ends the client; what it still writes is read and dropped.
 
 use std::{fs, io, os::fd::OwnedFd, path::PathBuf, sync::Arc};
@@ -43,7 +43,7 @@ impl Exports {
     pub(super) fn begin(exports: &[Export], transfers: &Transfers) -> Result<Self, NoExport> {
         let mut all = Self(Vec::new());
         for export in exports {
-            let path = &export.path;
+            let path = &export.told.path;
             let failed = |source| NoExport::Pipe { path: path.clone(), source };
             if let Some(directory) = path.parent() {
                 fs::create_dir_all(directory).map_err(failed)?;
@@ -102,7 +102,7 @@ impl Exports {
 }
 
 fn pipe(export: &Export) -> Result<(OwnedFd, OwnedFd), Errno> {
-    let path = &export.path;
+    let path = &export.told.path;
     mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0)?;
     // A reader that does not wait is one to the writer that comes next.
     let read = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;

@@ -1,4 +1,5 @@
-//! The files of one build, in memory: what it was given, and what its client needs of its own.
+//! The files of one build, in memory: its order, what it was given, and what its client needs of its
+//! own.
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},
@@ -7,8 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use kiln_buildkit::{Dockerfile, Order};
+
 use super::{parts::Parts, request::Build};
 use crate::kmsg;
+
+const DOCKERFILE: &str = "Dockerfile";
 
 /// A directory that is overwritten and removed when it is dropped. Names in it are numbers: those of
 /// the host stand in no path.
@@ -26,7 +31,7 @@ impl Files {
         DirBuilder::new().recursive(true).mode(0o700).create(memory)?;
         DirBuilder::new().mode(0o700).create(&directory)?;
         let mut files = Self { directory, secret: Vec::new() };
-        for path in [files.home(), files.empty(), files.sockets(), files.inline()] {
+        for path in [files.home(), files.sockets(), files.inline()] {
             DirBuilder::new().mode(0o700).create(path)?;
         }
         let Parts { secrets, ssh_keys, dockerfile, ignore, .. } = &build.parts;
@@ -39,21 +44,25 @@ impl Files {
             }
         }
         if let Some(dockerfile) = dockerfile {
-            put(&files.dockerfile(), dockerfile)?;
+            put(&files.inline().join(DOCKERFILE), dockerfile)?;
         }
         if let Some(ignore) = ignore {
-            put(&files.inline().join("Dockerfile.dockerignore"), ignore)?;
+            put(&files.inline().join(format!("{DOCKERFILE}.dockerignore")), ignore)?;
         }
         Ok(files)
     }
 
-    pub(super) fn home(&self) -> PathBuf {
-        self.directory.join("home")
+    /// May block.
+    pub(super) fn put_order(&mut self, order: &Order) -> io::Result<()> {
+        put(&self.order(), &serde_json::to_vec(order)?)
     }
 
-    /// In a context's stead.
-    pub(super) fn empty(&self) -> PathBuf {
-        self.directory.join("empty")
+    pub(super) fn order(&self) -> PathBuf {
+        self.directory.join("order.json")
+    }
+
+    pub(super) fn home(&self) -> PathBuf {
+        self.directory.join("home")
     }
 
     pub(super) fn secret(&self, index: usize) -> PathBuf {
@@ -68,13 +77,9 @@ impl Files {
         self.sockets().join(index.to_string())
     }
 
-    pub(super) fn dockerfile(&self) -> PathBuf {
-        self.inline().join("Dockerfile")
-    }
-
-    /// What the client writes at the end of a build that succeeded.
-    pub(super) fn metadata(&self) -> PathBuf {
-        self.directory.join("metadata.json")
+    /// One that was brought along.
+    pub(super) fn dockerfile(&self) -> Dockerfile {
+        Dockerfile { directory: self.inline(), name: DOCKERFILE.to_owned() }
     }
 
     fn sockets(&self) -> PathBuf {
@@ -152,7 +157,7 @@ mod tests {
         assert_eq!(read(&files.secret(0)), "one");
         assert_eq!(read(&files.ssh_key(1)), "two");
         assert!(!files.ssh_key(0).exists());
-        assert_eq!(read(&files.dockerfile()), "FROM scratch");
+        assert_eq!(read(&files.inline().join(DOCKERFILE)), "FROM scratch");
         assert_eq!(fs::metadata(&files.directory).unwrap().permissions().mode() & 0o777, 0o700);
         // Whoever holds it open reads nothing of it any more.
         let mut held = fs::File::open(files.secret(0)).unwrap();

@@ -21,8 +21,6 @@ pub(crate) struct Layout {
     pub(super) settings: PathBuf,
     /// Whom the engine trusts beside what it trusts anyway, when there is such a file.
     pub(super) certificate: PathBuf,
-    /// The package manager's list, for the client's version.
-    pub(super) packages: PathBuf,
 }
 
 /// An engine for an agent without a guest: programs that stand for docker's.
@@ -32,7 +30,7 @@ pub struct StandInEngine {
     pub daemon: PathBuf,
     /// Started as `containerd` is; it greets on the socket that its settings tell.
     pub containerd: PathBuf,
-    /// Started as `docker-buildx` is.
+    /// Started as the agent's own program is to build: `build ORDER`.
     pub client: PathBuf,
     /// For everything of theirs.
     pub directory: PathBuf,
@@ -52,7 +50,6 @@ impl From<StandInEngine> for Layout {
             memory: directory.join("memory"),
             settings: directory.join("daemon.json"),
             certificate: directory.join("ca.pem"),
-            packages: directory.join("packages"),
             ..Self::default()
         }
     }
@@ -63,7 +60,8 @@ impl Default for Layout {
         Self {
             daemon: "/usr/sbin/dockerd".into(),
             containerd: "/usr/bin/containerd".into(),
-            client: "/usr/libexec/docker/cli-plugins/docker-buildx".into(),
+            // The agent's own, wherever it is: nothing of it is in the guest's root.
+            client: "/proc/self/exe".into(),
             path: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into(),
             state: "/var/lib/docker".into(),
             mounts: true,
@@ -73,7 +71,6 @@ impl Default for Layout {
             memory: "/run/kiln/builds".into(),
             settings: "/etc/docker/daemon.json".into(),
             certificate: "/run/kiln/ca.pem".into(),
-            packages: "/var/lib/dpkg/status".into(),
         }
     }
 }

@@ -1,8 +1,9 @@
-//! From what the engine's client says while it builds to the events that the host is told.
+//! From what the engine's client reports while it builds to the events that the host is told.
 //!
 //! ```text
-//! client's stderr ─▶ objects ─┬─ JSON ─▶ status ─▶ steps, parts, logs, warnings ─▶ frames
-//!                             └─ words ─────────────────▶ (kept) ─▶ the error, at the end
+//! client's stdout ─▶ reports ─┬─ progress ─▶ steps, parts, logs, warnings ─▶ frames
+//!                             └─ done, failed ─▶ (kept) ─▶ how it ended
+//! client's stderr ─▶ words ──▶ (the last are kept) ─▶ why it failed, where no report says
 //! ```
 //!
 //! All text loses its secrets on the way (see [`mask`]). What the client says is a build's to make:
@@ -11,9 +12,7 @@
 mod frames;
 mod logs;
 mod mask;
-mod objects;
 mod parts;
-mod status;
 mod steps;
 mod time;
 mod translator;

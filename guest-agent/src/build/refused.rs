@@ -17,7 +17,7 @@ pub(crate) enum NotBegun {
     EngineEnded(String),
     #[error(transparent)]
     Platform(#[from] EmulationError),
-    #[error("the engine gives no step more rights than it has: --allow=security.insecure")]
+    #[error("the engine gives no step more rights than it has: `security.insecure` is not allowed")]
     Insecure,
     #[error("the build's files cannot be made")]
     Files(#[source] io::Error),

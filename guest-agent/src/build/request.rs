@@ -2,8 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use kiln_buildkit::{self as client, CacheExport, CacheImport, Context, ExportKind};
 use kiln_proto::agent::v1::{
-    BuildContext, BuildOutput, BuildSsh, BuildStart, DiskFormat, PackRequest, build_context::From,
+    BuildCache, BuildContext, BuildOutput, BuildSsh, BuildStart, DiskFormat, PackRequest,
+    build_context::From, build_output::Kind,
 };
 
 use super::{
@@ -13,7 +15,7 @@ use super::{
 };
 use crate::transfer::{InvalidOrder, Order};
 
-/// The client gets one argument for each of most things; far more than anyone has asked for.
+/// Far more than anyone has asked for.
 const MAX_ITEMS: usize = 1024;
 /// Each a disk.
 const MAX_OUTPUTS: usize = 16;
@@ -28,20 +30,14 @@ pub(crate) struct Asked {
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Build {
-    /// An empty one where there is none.
-    pub(crate) context: Option<PathBuf>,
+    /// But for what is arranged here: the engine, its files, and the fields below.
+    pub(crate) order: client::Order,
     /// In the context. `None`: it is a part.
     pub(crate) dockerfile: Option<String>,
-    /// In the client's words.
-    pub(crate) options: Vec<String>,
-    /// Names, and what the client takes for each.
-    pub(crate) contexts: Vec<(String, String)>,
     /// Each has its part.
     pub(crate) secrets: Vec<String>,
     pub(crate) ssh: Vec<Ssh>,
     pub(crate) exports: Vec<Export>,
-    pub(crate) cache_from: Vec<String>,
-    pub(crate) cache_to: Vec<String>,
     pub(crate) platforms: Vec<Platform>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) parts: Parts,
@@ -59,9 +55,7 @@ pub(crate) enum Ssh {
 pub(crate) struct Export {
     /// As whoever asks for its length will ask.
     pub(crate) order: Order,
-    pub(crate) path: PathBuf,
-    /// In the client's words.
-    pub(crate) attributes: String,
+    pub(crate) told: client::Export,
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,10 +78,8 @@ pub(crate) enum NoBuild {
     Name { what: &'static str, name: String },
     #[error("context {0:?} says not where it is from")]
     Context(String),
-    #[error("an output says where it goes, or nothing of what it is: {0:?}")]
-    Attributes(String),
-    #[error("a cache is of a kind that there is not here: {0:?}")]
-    Cache(String),
+    #[error("an output does not say what it is")]
+    Kind,
     #[error("two outputs go through {0:?}")]
     Twice(PathBuf),
     #[error("{what} is empty, too long or not printable")]
@@ -125,7 +117,6 @@ impl TryFrom<Asked> for Build {
             platforms,
         } = start;
         for (what, count, limit) in [
-            ("options", options.len(), MAX_ITEMS),
             ("contexts", contexts.len(), MAX_ITEMS),
             ("secrets", secrets.len(), MAX_ITEMS),
             ("ssh", ssh.len(), MAX_ITEMS),
@@ -137,32 +128,23 @@ impl TryFrom<Asked> for Build {
                 return Err(NoBuild::TooMany { what, limit });
             }
         }
-        options.iter().try_for_each(|option| option::check(option))?;
-        // The client drops in silence what it does not know.
-        for (caches, kinds) in [
-            (&cache_from, &["type=registry,"][..]),
-            (&cache_to, &["type=registry,", "type=inline"]),
-        ] {
-            for cache in caches {
-                check_text("a cache", cache)?;
-                if !kinds.iter().any(|kind| cache.starts_with(kind)) {
-                    return Err(NoBuild::Cache(cache.clone()));
-                }
-            }
-        }
-        let build = Self {
+        let mut order = client::Order {
             context: some(context).map(|path| absolute("the context", path)).transpose()?,
-            dockerfile: some(dockerfile).map(in_context).transpose()?,
-            options,
             contexts: contexts.into_iter().map(context_of).collect::<Result<_, _>>()?,
+            cache_from: cache_from.into_iter().map(import).collect::<Result<_, _>>()?,
+            cache_to: cache_to.into_iter().map(export).collect::<Result<_, _>>()?,
+            ..client::Order::default()
+        };
+        option::put(options.unwrap_or_default(), &mut order)?;
+        let build = Self {
+            order,
+            dockerfile: some(dockerfile).map(in_context).transpose()?,
             secrets: secrets
                 .into_iter()
                 .map(|name| named("a secret", name))
                 .collect::<Result<_, _>>()?,
             ssh: ssh.into_iter().map(Ssh::try_from).collect::<Result<_, _>>()?,
             exports: outputs.into_iter().map(Export::try_from).collect::<Result<_, _>>()?,
-            cache_from,
-            cache_to,
             platforms: platforms.into_iter().map(Platform::try_from).collect::<Result<_, _>>()?,
             timeout: Some(timeout_millis).filter(|millis| *millis != 0).map(Duration::from_millis),
             parts,
@@ -179,8 +161,8 @@ impl TryFrom<Asked> for Build {
 impl Build {
     fn check_exports(&self) -> Result<(), NoBuild> {
         for (index, export) in self.exports.iter().enumerate() {
-            if self.exports[..index].iter().any(|before| before.path == export.path) {
-                return Err(NoBuild::Twice(export.path.clone()));
+            if self.exports[..index].iter().any(|before| before.told.path == export.told.path) {
+                return Err(NoBuild::Twice(export.told.path.clone()));
             }
         }
         Ok(())
@@ -206,7 +188,7 @@ impl Build {
             (None, None) => {
                 return Err(NoBuild::NoPart { what: "the file", name: "Dockerfile".into() });
             }
-            (Some(path), None) if self.context.is_none() => {
+            (Some(path), None) if self.order.context.is_none() => {
                 return Err(NoBuild::Dockerfile(path.clone()));
             }
             (Some(_), None) | (None, Some(_)) => {}
@@ -248,46 +230,50 @@ impl TryFrom<BuildOutput> for Export {
     type Error = NoBuild;
 
     fn try_from(output: BuildOutput) -> Result<Self, NoBuild> {
-        let BuildOutput { disk, path, attributes } = output;
-        check_text("what an output is", &attributes)?;
-        let is = |kind: &str| {
-            attributes == format!("type={kind}") || attributes.starts_with(&format!("type={kind},"))
+        let BuildOutput { disk, path, kind, attributes } = output;
+        let (kind, known) = match Kind::try_from(kind) {
+            Ok(Kind::Oci) => (ExportKind::Oci, option::IMAGE),
+            Ok(Kind::Tar) => (ExportKind::Tar, option::TREE),
+            Ok(Kind::Unspecified) | Err(_) => return Err(NoBuild::Kind),
         };
-        let elsewhere = attributes.split(',').any(|pair| {
-            let name = pair.split('=').next().unwrap_or_default().trim_matches(['"', ' ']);
-            ["dest", "tar", "push", "registry.insecure"].contains(&&*name.to_ascii_lowercase())
-        });
-        let types = attributes.split(',').filter(|pair| pair.starts_with("type=")).count();
-        if !(is("oci") || is("tar") || is("docker")) || types != 1 || elsewhere {
-            return Err(NoBuild::Attributes(attributes));
-        }
+        let attributes = option::attributes("an output", attributes, known)?;
         let checked = absolute("an output", path.clone())?;
-        // The client takes it in a row of its own, as it is.
-        if path.contains([',', '"', '\n', '\r']) {
-            return Err(NoBuild::Path { what: "an output", path });
-        }
         let order = Order::try_from(PackRequest { disk, format: DiskFormat::Raw.into(), path })?;
-        Ok(Self { order, path: checked, attributes })
+        Ok(Self { order, told: client::Export { kind, attributes, path: checked } })
     }
 }
 
-fn context_of(context: BuildContext) -> Result<(String, String), NoBuild> {
+fn import(reference: String) -> Result<CacheImport, NoBuild> {
+    check_text("a cache", &reference)?;
+    Ok(CacheImport { attributes: [("ref".to_owned(), reference)].into() })
+}
+
+fn export(cache: BuildCache) -> Result<CacheExport, NoBuild> {
+    let BuildCache { reference, attributes } = cache;
+    if reference.is_empty() {
+        option::attributes("an inline cache", attributes, &[])?;
+        return Ok(CacheExport::Inline);
+    }
+    check_text("a cache", &reference)?;
+    let mut attributes = option::attributes("a cache", attributes, option::CACHE)?;
+    attributes.insert("ref".to_owned(), reference);
+    Ok(CacheExport::Registry(attributes))
+}
+
+fn context_of(context: BuildContext) -> Result<(String, Context), NoBuild> {
     let BuildContext { name, from } = context;
     if name.is_empty() || name.len() > MAX_TEXT_BYTES || name.contains(['=', '\0', '\n']) {
         return Err(NoBuild::Name { what: "a context", name });
     }
     let value = match from {
-        Some(From::Path(path)) => {
-            let _checked = absolute("a context", path.clone())?;
-            path
-        }
+        Some(From::Path(path)) => Context::Directory(absolute("a context", path)?),
         Some(From::Reference(reference)) => {
             check_text("a context", &reference)?;
             let remote = ["docker-image://", "https://", "http://", "git://", "target:"];
             if !remote.iter().any(|scheme| reference.starts_with(scheme)) {
                 return Err(NoBuild::Context(name));
             }
-            reference
+            Context::Reference(reference)
         }
         None => return Err(NoBuild::Context(name)),
     };

@@ -5,17 +5,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kiln_buildkit::Report;
 use kiln_proto::agent::v1::{
-    BuildDone, BuildError, BuildOutput, BuildSsh, BuildStart, DiskFormat, ExecExited, ExecRefused,
-    ExecRequest, OutputTaken, PackRequest, Signal, build_event, exec_exited::Status as WireStatus,
-    exec_refused::Reason, exec_request, exec_response::Event,
+    BuildDone, BuildError, BuildOptions, BuildOutput, BuildSsh, BuildStart, DiskFormat, ExecExited,
+    ExecRefused, ExecRequest, OutputTaken, PackRequest, Signal, build_event, build_output::Kind,
+    exec_exited::Status as WireStatus, exec_refused::Reason, exec_request, exec_response::Event,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
-    engine::tests::{INFO, Machine, request},
-    progress::tests::decoded,
+    engine::tests::{Machine, request},
+    progress::tests::{decoded, failure, said, success, vertex, vertexes},
     *,
 };
 use crate::{
@@ -36,6 +37,7 @@ struct Guest {
 #[derive(Debug)]
 struct Told {
     events: Vec<build_event::Event>,
+    bytes: u64,
     end: Event,
 }
 
@@ -45,9 +47,15 @@ struct Host {
 }
 
 impl Guest {
-    async fn with(client: &str) -> Self {
-        let machine = Machine::new(ENGINE, client);
-        machine.answer(INFO);
+    /// A client that says `reports` where its script has `report NUMBER`.
+    async fn with(client: &str, reports: impl IntoIterator<Item = Report>) -> Self {
+        let machine = Machine::new(ENGINE, "exit 1");
+        let place = machine.path("report").display().to_string();
+        for (number, report) in reports.into_iter().enumerate() {
+            fs::write(format!("{place}-{number}"), said([report])).unwrap();
+        }
+        machine.program("client", &format!("report() {{ cat {place}-$1; }}\n{ORDER}\n{client}"));
+        machine.answer();
         let exec = Machine::exec();
         let transfers = Arc::new(Transfers::new(machine.disks()));
         let builds = Builds::new(Some(machine.layout()), machine.disks(), transfers, exec.clone());
@@ -59,14 +67,15 @@ impl Guest {
         File::create(self.machine.path(name)).unwrap().set_len(bytes).unwrap();
     }
 
-    /// With `type=tar` to a disk.
+    /// With a tar to a disk.
     fn start(&self) -> BuildStart {
         BuildStart {
             id: "build".into(),
             outputs: vec![BuildOutput {
                 disk: "kiln-out-0".into(),
                 path: self.machine.path("out/tar").display().to_string(),
-                attributes: "type=tar".into(),
+                kind: Kind::Tar.into(),
+                ..Default::default()
             }],
             ..Default::default()
         }
@@ -127,7 +136,7 @@ impl Host {
             }
         }
         let events = decoded(&stdout);
-        Told { events, end: end.unwrap() }
+        Told { events, bytes: stdout.len() as u64, end: end.unwrap() }
     }
 }
 
@@ -165,12 +174,12 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Finds what the client was told by the beginning of an argument.
-const ARGUMENTS: &str = r#"
-argument() { for one in "$@"; do case "$one" in "--$name="*) echo "${one#--$name=}";; esac; done; }
-dest() { name=output; argument "$@" | sed 's/.*dest=//'; }
-metadata() { name=metadata-file; argument "$@"; }
-secret() { name=secret; argument "$@" | sed 's/.*src=//'; }
+/// What stands in an order, which is all in one line, with nothing in it that would have to be quoted.
+const ORDER: &str = r#"
+test "$#" = 2 && test "$1" = build || exit 99
+list() { sed -n "s/.*\"$1\":\\[{\([^]]*\).*/\1/p" "$2"; }
+path() { list "$1" "$2" | sed -n "s/.*\"$3\":\"\([^\"]*\)\".*/\1/p"; }
+dest=$(path exports "$2" path); secret=$(path secrets "$2" path); socket=$(path ssh "$2" socket)
 "#;
 
 #[tokio::test]
@@ -179,13 +188,15 @@ async fn what_a_build_exports_is_on_its_disk_when_it_ends() {
         return;
     }
     let client = r#"
-        printf 'a whole tar' >"$(dest "$@")"
-        echo '{"containerimage.digest":"sha256:abc"}' >"$(metadata "$@")"
-        cat "$(secret "$@")" >&2
-        tr '\0' ' ' </proc/$$/environ >&2; tr '\0' ' ' </proc/$$/cmdline >&2
-        printf '{"vertexes":[{"digest":"sha256:1","name":"say it-is-hidden"}]}\n' >&2
+        printf 'a whole tar' >"$dest"
+        test "$(cat "$secret")" = it-is-hidden || exit 8
+        cat "$secret" >&2
+        tr '\0' ' ' </proc/$$/environ >&2; tr '\0' ' ' </proc/$$/cmdline >&2; cat "$2" >&2
+        report 0; report 1
     "#;
-    let guest = Guest::with(&format!("{ARGUMENTS}{client}")).await;
+    let metadata = r#"{"containerimage.digest":"sha256:abc"}"#;
+    let reports = [vertexes([vertex("1", "say it-is-hidden")]), success(metadata)];
+    let guest = Guest::with(client, reports).await;
     guest.disk("kiln-out-0", 4096);
     let mut parts = parts();
     parts.secrets.insert("token".into(), b"it-is-hidden".to_vec());
@@ -199,9 +210,23 @@ async fn what_a_build_exports_is_on_its_disk_when_it_ends() {
     assert_eq!(&disk[..12], b"a whole tar\0");
     assert_eq!(guest.files(), ["engine.json"]);
     // Who comes again is told the same, and needs to bring nothing along.
-    let again = BuildStart { resumed: true, ..start };
+    let again = BuildStart { resumed: true, output_offset: told.bytes, ..start };
     let again = guest.ask(again, Parts::default()).finish().await;
     assert_eq!(again.end, told.end);
+}
+
+#[tokio::test]
+async fn a_client_that_goes_without_a_word_has_failed() {
+    if !is_root() {
+        return;
+    }
+    let client = r#"printf 'a tar' >"$dest"; echo 'an odd remark' >&2; exit 0"#;
+    let guest = Guest::with(client, []).await;
+    guest.disk("kiln-out-0", 4096);
+    let told = guest.ask(guest.start(), parts()).finish().await;
+    assert_eq!(told.exited().status, Some(WireStatus::Code(1)));
+    assert_eq!(told.error().message, "an odd remark");
+    assert!(guest.packed().await.unwrap_err().contains("not written all of it"));
 }
 
 #[tokio::test]
@@ -209,8 +234,8 @@ async fn a_build_that_fails_exports_nothing() {
     if !is_root() {
         return;
     }
-    let client = r#"printf 'half a tar' >"$(dest "$@")"; echo 'ERROR: it is broken' >&2; exit 1"#;
-    let guest = Guest::with(&format!("{ARGUMENTS}{client}")).await;
+    let client = r#"printf 'half a tar' >"$dest"; report 0; exit 1"#;
+    let guest = Guest::with(client, [failure("it is broken")]).await;
     guest.disk("kiln-out-0", 4096);
     let told = guest.ask(guest.start(), parts()).finish().await;
     assert_eq!(told.exited().status, Some(WireStatus::Code(1)));
@@ -225,10 +250,9 @@ async fn a_disk_that_is_full_ends_the_build() {
     if !is_root() {
         return;
     }
-    // As the client does: it could read what it writes, and would wait for itself.
-    let client =
-        r#"exec 3<>"$(dest "$@")"; while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxx >&3; done"#;
-    let guest = Guest::with(&format!("{ARGUMENTS}{client}")).await;
+    // It could read what it writes, and would wait for itself.
+    let client = r#"exec 3<>"$dest"; while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxx >&3; done"#;
+    let guest = Guest::with(client, []).await;
     guest.disk("kiln-out-0", 64 * 1024);
     let began = Instant::now();
     let told = guest.ask(guest.start(), parts()).finish().await;
@@ -242,12 +266,12 @@ async fn a_client_that_does_not_go_is_killed() {
     if !is_root() {
         return;
     }
-    let client = r#"
+    let client = "
         trap '' TERM INT
-        printf '{"vertexes":[{"digest":"sha256:1","name":"wait"}]}\n' >&2
+        report 0
         while :; do sleep 0.05; done
-    "#;
-    let guest = Guest::with(client).await;
+    ";
+    let guest = Guest::with(client, [vertexes([vertex("1", "wait")])]).await;
     guest.disk("kiln-out-0", 4096);
     let mut host = guest.ask(guest.start(), parts());
     // It has said a whole event, and has its traps.
@@ -266,22 +290,25 @@ async fn what_is_lost_or_cannot_be_is_refused() {
     if !is_root() {
         return;
     }
-    let guest = Guest::with("exit 0").await;
+    let guest = Guest::with("exit 0", []).await;
     guest.disk("kiln-out-0", 4096);
-    let refused = async |id: &str, change: fn(&mut BuildStart)| {
+    let refused = async |id: &str, change: &dyn Fn(&mut BuildStart)| {
         let mut start = BuildStart { id: id.to_owned(), ..guest.start() };
         change(&mut start);
         let parts = if start.resumed { Parts::default() } else { parts() };
         guest.ask(start, parts).finish().await.refused().clone()
     };
-    let lost = refused("lost", |start| start.resumed = true).await;
+    let lost = refused("lost", &|start| start.resumed = true).await;
     assert_eq!(lost.reason(), Reason::PartsLost, "{lost:?}");
-    let invalid = refused("a", |start| start.options.push("--builder=x".into())).await;
+    let allow = |start: &mut BuildStart, what: &str| {
+        start.options = Some(BuildOptions { allow: vec![what.to_owned()], ..Default::default() });
+    };
+    let invalid = refused("a", &|start| allow(start, "device")).await;
     assert_eq!(invalid.reason(), Reason::Invalid, "{invalid:?}");
-    let foreign = refused("b", |start| start.platforms.push("linux/riscv64".into())).await;
+    let foreign = refused("b", &|start| start.platforms.push("linux/riscv64".into())).await;
     assert_eq!(foreign.reason(), Reason::Unsupported, "{foreign:?}");
     assert!(foreign.message.contains("riscv64"), "{foreign:?}");
-    let insecure = refused("c", |start| start.options.push(INSECURE.into())).await;
+    let insecure = refused("c", &|start| allow(start, INSECURE)).await;
     assert_eq!(insecure.reason(), Reason::Unsupported, "{insecure:?}");
     assert_eq!(guest.files(), ["engine.json"]);
 }
@@ -303,11 +330,11 @@ async fn a_relayed_agent_is_reached_while_the_build_runs() {
         return;
     }
     let client = r#"
-        name=ssh; socket=$(argument "$@" | sed 's/default=//')
         test -S "$socket" || exit 9
         mode=$(stat -c %a "$(dirname "$socket")"); test "$mode" = 700 || exit 8
+        report 0
     "#;
-    let guest = Guest::with(&format!("{ARGUMENTS}{client}")).await;
+    let guest = Guest::with(client, [success("{}")]).await;
     let ssh = vec![BuildSsh { id: "default".into(), relayed: true }];
     let start = BuildStart { ssh, outputs: Vec::new(), ..guest.start() };
     let told = guest.ask(start, parts()).finish().await;

@@ -19,9 +19,6 @@ use crate::{
     offload::offload,
 };
 
-/// Of an image's metadata there are some kilobytes.
-const MAX_METADATA_BYTES: u64 = 1 << 20;
-
 pub(super) struct BuildWork {
     pub(super) engine: Arc<Ready>,
     pub(super) translator: Translator,
@@ -47,17 +44,15 @@ impl Work for BuildWork {
     async fn finish(self: Box<Self>, exited: &mut ExecExited, memory: Memory) -> Vec<u8> {
         let Self { engine, translator, exports, files, sockets, watching, state } = *self;
         drop(sockets);
+        // One that goes without a word of what became of the build has not made it.
+        if exited.status == Some(WireStatus::Code(0)) && !translator.is_done() {
+            exited.status = Some(WireStatus::Code(1));
+        }
         let succeeded = exited.status == Some(WireStatus::Code(0));
         let exported = exports.end(succeeded).await;
         // Secrets go before anybody hears of the end. Nobody's memory is left where it cannot be
         // cleared: then it goes with the VM.
-        let metadata = offload("build", move || {
-            let metadata = metadata(&files);
-            drop(files);
-            metadata
-        })
-        .await
-        .unwrap_or_default();
+        let _ = offload("build", move || drop(files)).await;
         if let Some(full) = watching.finish().await {
             exited.disk_full.get_or_insert(DiskFull {
                 mount: state,
@@ -72,23 +67,13 @@ impl Work for BuildWork {
             _ => None,
         };
         translator.finish(match exported {
-            Ok(()) => End { code, metadata: Some(metadata), full_disk: None, note: engine.end() },
+            Ok(()) => End { code, full_disk: None, note: engine.end() },
             Err((disk, refused)) => End {
                 // Whatever the client says: what it has written is not there.
                 code: code.filter(|code| *code != 0),
-                metadata: None,
                 full_disk: refused.is_no_room().then_some(disk),
                 note: Some(format!("what is exported cannot be kept: {}", refused.message())),
             },
         })
     }
-}
-
-/// Empty where there is none.
-fn metadata(files: &Files) -> Vec<u8> {
-    use std::{fs::File, io::Read as _};
-    let mut metadata = Vec::new();
-    let read = File::open(files.metadata())
-        .and_then(|file| file.take(MAX_METADATA_BYTES).read_to_end(&mut metadata));
-    if read.is_ok() { metadata } else { Vec::new() }
 }

@@ -17,7 +17,7 @@ pub(crate) enum Start {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Begun {
     Command(ExecStart),
-    Build(BuildStart),
+    Build(Box<BuildStart>),
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +55,7 @@ impl Start {
                 let start = &asked.start;
                 let offset = start.output_offset;
                 let begun = BuildStart { output_offset: 0, resumed: false, ..start.clone() };
-                (Begun::Build(begun), offset)
+                (Begun::Build(Box::new(begun)), offset)
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What it costs to take over a build's image: from the raw disk into the store, durable and linked ÷
-//! the longer of reading the same bytes and hashing them. In turns, so that whatever else the machine
+//! the longer of reading the same bytes and hashing them; and, as no store is faster than its disk, ÷
+//! the longest of these and of writing as many bytes there, flushed. In turns, so that whatever else the machine
 //! does weighs on all of them; the disk once in the page cache, and once not.
 //!
 //! `cargo bench -p kiln-registry --bench ingest`; `KILN_BENCH_MIB` and `KILN_BENCH_ROUNDS` say how much,
@@ -51,27 +52,29 @@ async fn measure() -> io::Result<()> {
     let disk = directory.path().join("disk");
     let length = write(&disk, mib)?;
     for is_cold in [false, true] {
-        let mut ratios = Vec::new();
-        let mut times = [const { Vec::new() }; 4];
+        let (mut ratios, mut of_disk) = (Vec::new(), Vec::new());
+        let mut times = [const { Vec::new() }; 5];
         for round in 0..=rounds {
             let read = read(&disk, length, is_cold)?;
             let hashed = hash(&disk, length)?;
-            let before = cpu();
-            let taken = ingest(directory.path(), &disk, length, is_cold).await?;
-            let cpu = cpu().saturating_sub(before);
+            let written = copy(directory.path(), length)?;
+            let (taken, cpu) = ingest(directory.path(), &disk, length, is_cold).await?;
             // The first one warms up.
             if round > 0 {
                 ratios.push(taken.as_secs_f64() / read.max(hashed).as_secs_f64());
-                for (times, took) in times.iter_mut().zip([read, hashed, taken, cpu]) {
+                of_disk.push(taken.as_secs_f64() / read.max(hashed).max(written).as_secs_f64());
+                for (times, took) in times.iter_mut().zip([read, hashed, written, taken, cpu]) {
                     times.push(took.as_secs_f64());
                 }
             }
         }
-        let [read, hashed, taken, cpu] = times.map(median);
-        let (ratio, cache) = (median(ratios), if is_cold { "disk" } else { "page cache" });
+        let [read, hashed, written, taken, cpu] = times.map(median);
+        let (ratio, of_disk) = (median(ratios), median(of_disk));
+        let cache = if is_cold { "disk" } else { "page cache" };
         say(&format!(
-            "ingest of {mib} MiB from the {cache}: {ratio:.3} (goal {GOAL}); medians of {rounds}: \
-             read {read:.3} s, sha-256 {hashed:.3} s, ingest {taken:.3} s with {cpu:.3} s of processors"
+            "ingest of {mib} MiB from the {cache}: {ratio:.3} (goal {GOAL}), {of_disk:.3} with the disk's \
+             writing; medians of {rounds}: read {read:.3} s, sha-256 {hashed:.3} s, written {written:.3} s, \
+             ingest {taken:.3} s with {cpu:.3} s of processors"
         ));
     }
     Ok(())
@@ -113,6 +116,20 @@ fn hash(disk: &Path, length: u64) -> io::Result<Duration> {
     Ok(took)
 }
 
+/// As many bytes as are to be stored, onto the same disk, as fast as it takes them.
+fn copy(directory: &Path, length: u64) -> io::Result<Duration> {
+    let (path, bytes) = (directory.join("written"), vec![1; BUFFER_BYTES]);
+    let start = Instant::now();
+    let mut file = File::create(&path)?;
+    for _ in 0..length / BUFFER_BYTES as u64 {
+        file.write_all(&bytes)?;
+    }
+    file.sync_all()?;
+    let took = start.elapsed();
+    std::fs::remove_file(path)?;
+    Ok(took)
+}
+
 fn each(disk: &Path, length: u64, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     use std::os::unix::fs::FileExt as _;
     let (file, mut buffer, mut at) = (File::open(disk)?, vec![0; BUFFER_BYTES], 0);
@@ -134,16 +151,22 @@ fn forget(disk: &Path, is_cold: bool) -> io::Result<()> {
     Ok(())
 }
 
-async fn ingest(directory: &Path, disk: &Path, length: u64, is_cold: bool) -> io::Result<Duration> {
+/// How long it took, and of the processors.
+async fn ingest(
+    directory: &Path,
+    disk: &Path,
+    length: u64,
+    is_cold: bool,
+) -> io::Result<(Duration, Duration)> {
     let home = tempfile::tempdir_in(directory)?;
     let images = images(Store::open(home.path(), Limits::default()).map_err(io::Error::other)?);
     let maker = Maker::new("local", "job").map_err(io::Error::other)?;
     forget(disk, is_cold)?;
-    let start = Instant::now();
+    let (start, before) = (Instant::now(), cpu());
     let built = images.ingest_build(&maker, File::open(disk)?, length).await;
-    let took = start.elapsed();
+    let (took, spent) = (start.elapsed(), cpu().saturating_sub(before));
     built.map_err(io::Error::other)?;
-    Ok(took)
+    Ok((took, spent))
 }
 
 /// An image of this size, all of it layers that nothing packs any smaller.

@@ -65,5 +65,8 @@ pub struct Refusal {
     pub reason: String,
     /// What the registry outside answered, when it did.
     pub upstream_status: Option<u16>,
+    /// How long it wants to be left alone from `at` on, when it said so.
+    #[serde(default)]
+    pub retry_after_seconds: Option<u64>,
     pub at: SystemTime,
 }

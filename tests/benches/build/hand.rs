@@ -19,6 +19,9 @@ mkdir -p /context /var/lib/docker && cp /bin/busybox /context/
 printf %s "$DOCKERFILE" >/context/Dockerfile
 # What is written to the scratch disk is a layer already, on which no other is stacked.
 mount -t tmpfs tmpfs /var/lib/docker
+# Without that store nothing exports a layout.
+mkdir -p /etc/docker
+printf '{"features":{"containerd-snapshotter":true}}' >/etc/docker/daemon.json
 dockerd --bridge=none --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false \
     --userland-proxy=false >/engine.log 2>&1 &
 until printf 'GET /_ping HTTP/1.0\r\n\r\n' | socat -t 1 STDIO,ignoreeof UNIX-CONNECT:/run/docker.sock \

@@ -1,6 +1,6 @@
 //! Ends what a story left that failed.
 
-use std::{fs, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -24,9 +24,15 @@ pub(crate) async fn sweep(left: &[Leftover]) {
     let groups = left.iter().filter(|thing| thing.kind == "cgroup");
     let mut groups: Vec<_> = groups.map(|group| &group.name).collect();
     groups.sort_unstable_by_key(|path| std::cmp::Reverse(path.len()));
-    for group in groups {
-        let _ = fs::remove_dir(group);
-    }
+    // Whoever died in one is in it until the last of its memory is given back.
+    let _ = until("what the dead were in is gone", LIMIT, async || {
+        for group in &groups {
+            let _ = fs::remove_dir(group);
+        }
+        let are_gone = groups.iter().all(|group| !Path::new(group.as_str()).exists());
+        Ok(are_gone.then_some(()))
+    })
+    .await;
 }
 
 /// By a handle that was opened before we looked again, so that nobody else is hit.

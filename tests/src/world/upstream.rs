@@ -2,6 +2,7 @@
 //! names, and behind a password that only the operator has.
 
 pub mod image;
+mod refusing;
 
 use std::{
     fs::Permissions,
@@ -16,6 +17,9 @@ use anyhow::{Context as _, ensure};
 use tokio::process::{Child, Command as Spawn};
 
 use self::image::Layout;
+pub use self::refusing::{
+    ADDRESS as REFUSING_ADDRESS, NAME as REFUSING_NAME, RETRY_AFTER_SECONDS, Refusing,
+};
 use super::World;
 use crate::{Namespace, Stage, host::USER, until};
 
@@ -24,9 +28,14 @@ pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 100);
 pub const PORT: u16 = 5443;
 /// As references name it.
 pub const NAME: &str = "registry.test:5443";
+/// The same one, as it is named where no password is known for it.
+pub const CLOSED_NAME: &str = "closed.test:5443";
 /// Those that a base is there for.
 pub const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
 const HOST: &str = "registry.test";
+const CLOSED_HOST: &str = "closed.test";
+const CERTIFICATE: &str = "certificate.pem";
+const KEY: &str = "key.pem";
 const ROBOT: &str = "robot";
 const PASSWORD: &str = "s3cret-upstream";
 /// Of that user and that password, as `htpasswd -B` writes it.
@@ -150,10 +159,12 @@ impl Upstream {
 }
 
 impl World {
-    /// A registry under the name [`NAME`], one a story.
+    /// A registry under the names [`NAME`] and [`CLOSED_NAME`], one a story.
     pub async fn upstream(&mut self, stage: &Stage) -> anyhow::Result<Upstream> {
         self.internet.answer_as(ADDRESS.into())?;
-        self.zone.say(HOST, [super::Data::Address(ADDRESS.into())]);
+        for name in [HOST, CLOSED_HOST] {
+            self.zone.say(name, [super::Data::Address(ADDRESS.into())]);
+        }
         Upstream::new(stage, self.internet.namespace()).await
     }
 }
@@ -162,8 +173,8 @@ fn configuration(directory: &Path) -> String {
     let directory = directory.display();
     format!(
         "version: 0.1\nlog:\n  level: warn\nstorage:\n  filesystem:\n    rootdirectory: {directory}/data\n\
-         http:\n  addr: {ADDRESS}:{PORT}\n  tls:\n    certificate: {directory}/certificate.pem\n    \
-         key: {directory}/key.pem\n\
+         http:\n  addr: {ADDRESS}:{PORT}\n  tls:\n    certificate: {directory}/{CERTIFICATE}\n    \
+         key: {directory}/{KEY}\n\
          auth:\n  htpasswd:\n    realm: upstream\n    path: {directory}/htpasswd\n"
     )
 }
@@ -176,7 +187,12 @@ fn registries(directory: &Path) -> String {
         "password_file": path("password"),
     });
     let file = serde_json::json!({
-        "registries": { NAME: { "ca": authority } }, "credentials": [credential],
+        "registries": {
+            NAME: { "ca": authority },
+            CLOSED_NAME: { "ca": authority },
+            REFUSING_NAME: { "ca": authority },
+        },
+        "credentials": [credential],
     });
     file.to_string()
 }
@@ -187,10 +203,11 @@ fn certify(directory: &Path) -> anyhow::Result<()> {
     let authority = ["-days", "2", "-subj", "/CN=an authority of tests"];
     let into = ["-out", "authority.pem", "-keyout", "authority.key"];
     openssl(directory, &[&new[..], &authority, &into].concat())?;
-    let name = format!("subjectAltName=DNS:{HOST}");
+    let names = [HOST, CLOSED_HOST, refusing::HOST].map(|name| format!("DNS:{name}"));
+    let name = format!("subjectAltName={}", names.join(","));
     let own = ["-days", "2", "-subj", "/CN=a registry", "-CA", "authority.pem"];
     let signed = ["-CAkey", "authority.key", "-addext", "basicConstraints=critical,CA:FALSE"];
-    let into = ["-addext", &name, "-out", "certificate.pem", "-keyout", "key.pem"];
+    let into = ["-addext", &name, "-out", CERTIFICATE, "-keyout", KEY];
     openssl(directory, &[&new[..], &own, &signed, &into].concat())
 }
 

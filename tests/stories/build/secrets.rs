@@ -3,19 +3,24 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fs::{self, File},
+    os::{fd::AsRawFd as _, unix::process::ExitStatusExt as _},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitStatus},
     time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
-use kiln_tests::{Stage, Story, digest, noise, stories, until};
+use kiln_tests::{HostSetup, Running, Stage, Story, digest, noise, stories, until};
+use rustix::process::Signal;
 
 use super::scene::{Scene, setup, went_well};
 
 pub(crate) fn stories() -> Vec<Story> {
-    stories![planted_secrets_are_found_nowhere.limit(Duration::from_secs(1200)).only_full()]
+    stories![
+        planted_secrets_are_found_nowhere.limit(Duration::from_secs(1200)),
+        a_vm_that_aborts_leaves_no_core.limit(Duration::from_secs(1200)).only_full()
+    ]
 }
 
 const FILES: usize = 10;
@@ -26,7 +31,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 const CONTROL: &str = "42-is-no-secret";
 
 async fn planted_secrets_are_found_nowhere(stage: &Stage) -> anyhow::Result<()> {
-    let mut scene = Scene::set_with(stage, |setup| setup.faulty().dies_at("exited", 1)).await?;
+    let mut scene = Scene::set_with(stage, HostSetup::faulty).await?;
     let planted = Planted::new(&scene.path("planted"))?;
     let context = scene.context("context", &[("Dockerfile", &dockerfile())])?;
     let oci = format!("type=oci,dest={}", scene.path("image.tar").display());
@@ -34,21 +39,17 @@ async fn planted_secrets_are_found_nowhere(stage: &Stage) -> anyhow::Result<()> 
     let mut arguments: Vec<&str> = words.iter().map(String::as_str).collect();
     arguments.extend(["-t", "local/secrets:1", "--output", &oci]);
     arguments.extend(["--cache-to", "type=registry,ref=local/secrets-cache:1,mode=max"]);
-    let mut kiln = scene.build(&context, &arguments).limit(LIMIT);
-    for (name, value) in planted.variables() {
-        kiln = kiln.own_variable(&name, value);
-    }
-    let building = kiln.start()?;
+    let building = planted.build(&scene, &context, &arguments)?;
 
     // While its steps run, and have them.
-    until("the step with secrets runs", LIMIT, async || {
-        let Ok(job) = scene.host.newest_job().await else { return Ok(None) };
-        let log = scene.host.kiln(["job", "logs", &job.id]).run().await?;
-        Ok((log.stdout_text() + &log.stderr_text()).contains("all are seen\n").then_some(()))
-    })
-    .await?;
+    until("the step with secrets runs", LIMIT, async || scene.steps_see_them().await).await?;
     planted.is_in_no_process()?;
     cores_are_off(&scene)?;
+    // It knew them all, and so does its VM, in which the build goes on under another.
+    scene.host.signal(Signal::ABORT)?;
+    left_no_core(scene.host.ended(LIMIT).await?)?;
+    let doomed = setup(stage, &scene.upstream).faulty().dies_at("exited", 1);
+    scene.host = doomed.start().await?;
 
     // Its daemon has died after the last step: the VM is there with all its disks.
     scene.host.ended(LIMIT).await?;
@@ -72,14 +73,55 @@ async fn planted_secrets_are_found_nowhere(stage: &Stage) -> anyhow::Result<()> 
     scene.host.vms_are_gone().await?;
     planted.is_nowhere_in(scene.host.home())?;
     planted.is_nowhere_in(&scene.path("image.tar"))?;
-    unpack_layers(&scene.path("image.tar"), &scene.path("layers"))?;
-    planted.is_nowhere_in(&scene.path("layers"))?;
+    for (from, into) in [(scene.path("image.tar"), "layers"), (registry_of(&scene), "blobs")] {
+        unpack_layers(&from, &scene.path(into))?;
+        planted.is_nowhere_in(&scene.path(into))?;
+    }
     for log in fs::read_dir(stage.directory())?.flatten() {
         if log.path().extension().is_some_and(|extension| extension == "log") {
             planted.is_nowhere_in(&log.path())?;
         }
     }
     scene.ends().await
+}
+
+/// QEMU has a guest's whole memory in its own.
+async fn a_vm_that_aborts_leaves_no_core(stage: &Stage) -> anyhow::Result<()> {
+    let scene = Scene::set(stage).await?;
+    let planted = Planted::new(&scene.path("planted"))?;
+    let context = scene.context("context", &[("Dockerfile", &dockerfile())])?;
+    let words = planted.words();
+    let arguments: Vec<_> = words.iter().map(String::as_str).collect();
+    let building = planted.build(&scene, &context, &arguments)?;
+    until("the step with secrets runs", LIMIT, async || scene.steps_see_them().await).await?;
+    let processes = scene.host.vm_processes()?;
+    let directories =
+        processes.iter().map(|process| File::open(format!("/proc/{}/cwd", process.id)));
+    let directories = directories.collect::<Result<Vec<_>, _>>()?;
+    for process in &processes {
+        process.signal(Signal::ABORT)?;
+    }
+    let ended = building.finish().await?;
+    ensure!(ended.code == Some(125), "{ended}");
+    for directory in directories {
+        let names = fs::read_dir(format!("/proc/self/fd/{}", directory.as_raw_fd()))?;
+        for name in names.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()) {
+            ensure!(!name.starts_with("core"), "a core is left: {name}");
+        }
+    }
+    scene.host.vms_are_gone().await?;
+    planted.is_nowhere_in(scene.host.home())?;
+    scene.ends().await
+}
+
+impl Scene {
+    /// `Some` when they have been told.
+    async fn steps_see_them(&self) -> anyhow::Result<Option<()>> {
+        let Ok(job) = self.host.newest_job().await else { return Ok(None) };
+        ensure!(job.failure.is_none(), "{:?}", job.failure);
+        let log = self.host.kiln(["job", "logs", &job.id]).run().await?;
+        Ok((log.stdout_text() + &log.stderr_text()).contains("all are seen\n").then_some(()))
+    }
 }
 
 struct Planted {
@@ -114,6 +156,13 @@ impl Planted {
         let secrets = files.chain(variables).flat_map(|secret| ["--secret".to_owned(), secret]);
         let keys = (0..KEYS).map(|n| format!("k{n}={}", at(&format!("key-{n}"))));
         secrets.chain(keys.flat_map(|key| ["--ssh".to_owned(), key])).collect()
+    }
+
+    /// `kiln build` with all of them and these words.
+    fn build(&self, scene: &Scene, context: &Path, words: &[&str]) -> anyhow::Result<Running> {
+        let kiln = scene.build(context, words).limit(LIMIT);
+        let variables = self.variables();
+        variables.fold(kiln, |kiln, (name, value)| kiln.own_variable(&name, value)).start()
     }
 
     fn variables(&self) -> impl Iterator<Item = (String, &String)> {
@@ -185,6 +234,12 @@ fn cores_are_off(scene: &Scene) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn left_no_core(status: ExitStatus) -> anyhow::Result<()> {
+    ensure!(status.signal() == Some(Signal::ABORT.as_raw()), "kilnd ended with {status}");
+    ensure!(!status.core_dumped(), "kilnd has left a core");
+    Ok(())
+}
+
 /// The one in force, and the one that it can be raised to.
 fn core_limits(process: &str) -> anyhow::Result<[String; 2]> {
     let limits = fs::read_to_string(format!("/proc/{process}/limits"))?;
@@ -206,13 +261,22 @@ fn contains(bytes: &[u8], value: &[u8]) -> bool {
     false
 }
 
-fn unpack_layers(archive: &Path, into: &Path) -> anyhow::Result<()> {
-    let script = "set -e; mkdir \"$1\" && tar -xf \"$0\" -C \"$1\" && cd \"$1/blobs/sha256\"
-        for blob in *; do gzip -dc <$blob >$blob.plain 2>/dev/null || rm -f $blob.plain; done
-        ls | grep -q plain";
-    let output = Command::new("sh").args(["-c", script]).arg(archive).arg(into).output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+/// All that is compressed in an archive or a store, plain.
+fn unpack_layers(from: &Path, into: &Path) -> anyhow::Result<()> {
+    let script = "set -e; mkdir \"$1\"
+        if [ -d \"$0\" ]; then cp -r \"$0/.\" \"$1\"; else tar -xf \"$0\" -C \"$1\"; fi
+        find \"$1\" -type f | while read -r blob; do
+            gzip -dc <\"$blob\" >\"$blob.plain\" 2>/dev/null || rm -f \"$blob.plain\"
+        done
+        find \"$1\" -name '*.plain' -size +0 | grep -q plain";
+    let output = Command::new("sh").args(["-c", script]).arg(from).arg(into).output()?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "no layer in {}: {told}", from.display());
     Ok(())
+}
+
+fn registry_of(scene: &Scene) -> PathBuf {
+    scene.host.home().join("registry")
 }
 
 /// The names of files that have one of these in them, one a line.

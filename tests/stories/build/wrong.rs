@@ -74,8 +74,8 @@ const TABLE: &[Wrong] = &[
         dockerfile: "FROM registry.test:5443/team/base:1\nRUN true\n",
         policy: "allow=one.test:443",
         says: &["registry.test"],
-        class: FailureClass::Registry,
-        details: &[("host", "registry.test:5443"), ("status", "403")],
+        class: FailureClass::EgressDenied,
+        details: &[("host", "registry.test:5443"), ("repository", "team/base"), ("line", "1")],
         ..USUAL
     },
     Wrong {

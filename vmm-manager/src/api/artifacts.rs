@@ -4,6 +4,7 @@ mod download;
 mod memory;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::sync::Arc;
 
@@ -102,7 +103,7 @@ impl ArtifactService for ArtifactApi {
         let job = self.job(&caller, &job_id).await?;
         let mut artifact = self.find(&job, &name).await?;
         if let Body::Tar(plan) = &artifact.body {
-            let digest = self.digests.of(&job.id, &name, plan).await;
+            let digest = self.digests.of(&caller.tenant, &job.id, &name, plan).await;
             let digest = digest.map_err(|error| download::unreadable(&name, &error))?;
             artifact.digest = Some(digest.to_string());
         }

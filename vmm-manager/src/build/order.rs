@@ -1,12 +1,11 @@
-//! From what was asked to what the guest is told: the parts that go before a build, and the build in
-//! the words of its engine's client.
+//! From what was asked to what the guest is told: the parts that go before a build, and the build.
 //!
 //! References that mean this host are told by the name under which guests reach its registry. Pure.
 
 mod key;
 mod options;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use kiln_net::control::{REGISTRY_NAME, REGISTRY_PORT};
@@ -19,7 +18,10 @@ use super::{
 };
 use crate::{
     disk::output_serial,
-    guest::{BuildCommand, BuildContext, BuildOutput, BuildPart, BuildPartKind, BuildSsh},
+    guest::{
+        BuildCache, BuildCommand, BuildContext, BuildOutput, BuildPart, BuildPartKind, BuildSsh,
+        build_output::Kind,
+    },
     job::{
         Build, CacheExport, ContextSource, Dockerfile, Export, ExportKind, ImageExport, JobId,
         JobSpec,
@@ -73,9 +75,7 @@ pub fn command(
         secrets: build.secrets.clone(),
         ssh: ssh.collect(),
         outputs: outputs.collect(),
-        cache_from: imports
-            .map(|import| format!("type=registry,ref={}", inside(&import.reference)))
-            .collect(),
+        cache_from: imports.map(|import| inside(&import.reference)).collect(),
         cache_to: exports.filter_map(|(at, export)| cache_export(job, at, export)).collect(),
         platforms: build.platforms.clone(),
     }
@@ -118,19 +118,31 @@ fn context(reference: &str) -> String {
 
 fn output(spec: &JobSpec, build: &Build, export: &Export) -> BuildOutput {
     let path = spec.outputs.get(export.output).map(|output| output.path.clone());
-    let attributes = match &export.kind {
-        ExportKind::Image(image) => image_attributes(image),
+    let (kind, attributes) = match &export.kind {
+        ExportKind::Image(image) => (Kind::Oci, image_attributes(image)),
         // It splits where there are several platforms, unless it is told not to.
         ExportKind::Tree { platform_split } if build.platforms.len() > 1 => {
-            format!("type=tar,platform-split={platform_split}")
+            (Kind::Tar, attributes([("platform-split", platform_split.to_string())]))
         }
-        ExportKind::Tree { .. } => "type=tar".to_owned(),
+        ExportKind::Tree { .. } => (Kind::Tar, Attributes::new()),
     };
-    BuildOutput { disk: output_serial(export.output), path: path.unwrap_or_default(), attributes }
+    BuildOutput {
+        disk: output_serial(export.output),
+        path: path.unwrap_or_default(),
+        kind: kind.into(),
+        attributes,
+    }
+}
+
+/// In the engine's words.
+type Attributes = BTreeMap<String, String>;
+
+fn attributes<'a>(pairs: impl IntoIterator<Item = (&'a str, String)>) -> Attributes {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Names are the host's to give: the engine knows of none.
-fn image_attributes(image: &ImageExport) -> String {
+fn image_attributes(image: &ImageExport) -> Attributes {
     let ImageExport {
         names: _,
         push: _,
@@ -141,46 +153,36 @@ fn image_attributes(image: &ImageExport) -> String {
         rewrite_timestamp,
         docker_media_types,
     } = image;
-    let mut attributes = "type=oci".to_owned();
-    let mut add = |name: &str, value: &str| {
-        for part in [",", name, "=", value] {
-            attributes.push_str(part);
-        }
-    };
-    add("oci-mediatypes", if *docker_media_types { "false" } else { "true" });
-    if let Some(compression) = compression {
-        add("compression", compression.name());
-    }
-    if let Some(level) = compression_level {
-        add("compression-level", &level.to_string());
-    }
-    if *force_compression {
-        add("force-compression", "true");
-    }
-    if *rewrite_timestamp {
-        add("rewrite-timestamp", "true");
-    }
-    attributes
+    let yes = |set: &bool| set.then(|| true.to_string());
+    let told = [
+        ("oci-mediatypes", Some((!docker_media_types).to_string())),
+        ("compression", compression.map(|compression| compression.name().to_owned())),
+        ("compression-level", compression_level.map(|level| level.to_string())),
+        ("force-compression", yes(force_compression)),
+        ("rewrite-timestamp", yes(rewrite_timestamp)),
+    ];
+    attributes(told.into_iter().filter_map(|(name, value)| Some((name, value?))))
 }
 
-fn cache_export(job: &JobId, at: usize, export: &CacheExport) -> Option<String> {
+fn cache_export(job: &JobId, at: usize, export: &CacheExport) -> Option<BuildCache> {
     match export {
-        CacheExport::Inline => Some("type=inline".to_owned()),
+        CacheExport::Inline => Some(BuildCache::default()),
         CacheExport::Registry { reference: _, max, compression, ignore_error } => {
-            let reference = cache_reference(job, at)?;
-            let mode = if *max { "max" } else { "min" };
-            // An index that lists layers is none that a registry has to take.
-            let mut words =
-                format!("type=registry,ref={reference},mode={mode},image-manifest=true");
+            let mut told = attributes([
+                ("mode", if *max { "max" } else { "min" }.to_owned()),
+                // An index that lists layers is none that a registry has to take.
+                ("image-manifest", true.to_string()),
+            ]);
             if let Some(compression) = compression {
-                for part in [",compression=", compression.name(), ",force-compression=true"] {
-                    words.push_str(part);
-                }
+                told.extend(attributes([
+                    ("compression", compression.name().to_owned()),
+                    ("force-compression", true.to_string()),
+                ]));
             }
             if *ignore_error {
-                words.push_str(",ignore-error=true");
+                told.extend(attributes([("ignore-error", true.to_string())]));
             }
-            Some(words)
+            Some(BuildCache { reference: cache_reference(job, at)?, attributes: told })
         }
     }
 }

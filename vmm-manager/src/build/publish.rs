@@ -26,6 +26,7 @@ pub use self::cache::cache_reference;
 pub(super) use self::failure::digest;
 use super::{Content, Image, PlatformImage};
 use crate::{
+    fault::{self, Point},
     job::{
         Build, CacheExport, Export, ExportKind, Failure, ImageExport, JobId, JobSpec, Owner, Work,
     },
@@ -82,10 +83,12 @@ pub async fn publish(
             }
         }
     }
+    fault::at(Point::Pushed);
     publisher.caches(build, true).await?;
     for (name, export) in &exports {
         for image in images.iter_mut().filter(|image| image.export == *name) {
             publisher.name(image, export).await?;
+            fault::at(Point::Named);
         }
     }
     Ok(images)
@@ -187,6 +190,9 @@ impl Publisher<'_> {
                     tracing::warn!(%job, reference, reason, "a cache is not kept, as it may be");
                 }
                 brought => brought?,
+            }
+            if are_local {
+                fault::at(Point::Named);
             }
         }
         Ok(())

@@ -16,6 +16,8 @@ pub struct BuildRecord {
     /// `sha256:` and 64 hex digits; of what was asked, never of a secret.
     pub cache_key: String,
     pub context_bytes: u64,
+    /// In the order of the spec's inputs.
+    pub context_digests: Vec<String>,
     pub exported_bytes: u64,
 }
 

@@ -1,9 +1,10 @@
-//! What is to be built in a guest: in the words of its engine's client, but for what the agent
-//! arranges there itself.
+//! What is to be built in a guest, but for what the agent arranges there itself.
 
 use std::{collections::VecDeque, fmt, time::Duration};
 
 use bytes::Bytes;
+/// As the wire has them: they are only ever told, and nothing comes back in them.
+pub use kiln_proto::agent::v1::{BuildCache, BuildOptions, BuildOutput, BuildPair, build_output};
 use kiln_proto::agent::{
     MAX_BUILD_PART_BYTES,
     v1::{self, build_context, build_part::Kind, exec_request::Event},
@@ -28,14 +29,13 @@ pub struct BuildCommand {
     pub context: Option<String>,
     /// In the context; else it is a part.
     pub dockerfile: Option<String>,
-    /// `--NAME` or `--NAME=VALUE`.
-    pub options: Vec<String>,
+    pub options: BuildOptions,
     pub contexts: Vec<(String, BuildContext)>,
     pub secrets: Vec<String>,
     pub ssh: Vec<BuildSsh>,
     pub outputs: Vec<BuildOutput>,
     pub cache_from: Vec<String>,
-    pub cache_to: Vec<String>,
+    pub cache_to: Vec<BuildCache>,
     pub platforms: Vec<String>,
 }
 
@@ -69,15 +69,6 @@ pub struct BuildSsh {
     pub relayed: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BuildOutput {
-    /// The virtio serial.
-    pub disk: String,
-    /// Where in the guest its bytes pass.
-    pub path: String,
-    pub attributes: String,
-}
-
 impl BuildCommand {
     /// What opens its stream: parts in pieces, then the build.
     pub(super) fn requests(self) -> VecDeque<Event> {
@@ -103,8 +94,6 @@ impl BuildCommand {
         let timeout_millis = timeout.map_or(0, |limit| {
             u64::try_from(limit.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX).max(1)
         });
-        let output =
-            |BuildOutput { disk, path, attributes }| v1::BuildOutput { disk, path, attributes };
         let start = v1::BuildStart {
             id,
             output_offset,
@@ -112,14 +101,14 @@ impl BuildCommand {
             resumed,
             context: context.unwrap_or_default(),
             dockerfile: dockerfile.unwrap_or_default(),
-            options,
+            options: Some(options),
             contexts: contexts.into_iter().map(named_context).collect(),
             secrets,
             ssh: ssh
                 .into_iter()
                 .map(|BuildSsh { id, relayed }| v1::BuildSsh { id, relayed })
                 .collect(),
-            outputs: outputs.into_iter().map(output).collect(),
+            outputs,
             cache_from,
             cache_to,
             platforms,

@@ -22,8 +22,7 @@ pub struct StartEngine {
 /// Claims of the guest's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Engine {
-    pub engine_version: String,
-    pub client_version: String,
+    pub version: String,
     /// In order of their time.
     pub steps: Vec<BootStep>,
     /// What its steps can run for; what is emulated comes last.
@@ -41,12 +40,9 @@ impl TryFrom<v1::StartEngineResponse> for Engine {
     type Error = GuestError;
 
     fn try_from(response: v1::StartEngineResponse) -> Result<Self, GuestError> {
-        let v1::StartEngineResponse { engine_version, client_version, steps, platforms } = response;
+        let v1::StartEngineResponse { engine_version: version, steps, platforms } = response;
         let broken = |what: &str| GuestError::Protocol { what: what.to_owned() };
-        if [&engine_version, &client_version]
-            .iter()
-            .any(|text| !text::is_word(text, MAX_WORD_BYTES))
-        {
+        if !text::is_word(&version, MAX_WORD_BYTES) {
             return Err(broken("a version of the engine that is no plain word"));
         }
         if platforms.len() > MAX_PLATFORMS
@@ -54,7 +50,7 @@ impl TryFrom<v1::StartEngineResponse> for Engine {
         {
             return Err(broken("platforms of the engine that are none"));
         }
-        Ok(Self { engine_version, client_version, steps: hello::steps(steps)?, platforms })
+        Ok(Self { version, steps: hello::steps(steps)?, platforms })
     }
 }
 
@@ -65,7 +61,6 @@ mod tests {
     fn check(change: impl FnOnce(&mut v1::StartEngineResponse), expected: &str) {
         let mut response = v1::StartEngineResponse {
             engine_version: "26.1.5+dfsg1".into(),
-            client_version: "0.13.1+ds1".into(),
             steps: Vec::new(),
             platforms: vec!["linux/amd64".into()],
         };
@@ -82,7 +77,7 @@ mod tests {
     fn what_an_engine_says_of_itself_is_bounded() {
         check(|_| {}, "");
         check(|said| said.engine_version.clear(), "version");
-        check(|said| said.client_version = "1 2".into(), "version");
+        check(|said| said.engine_version = "1 2".into(), "version");
         check(|said| said.platforms = vec!["linux/amd64".into(); 65], "platforms");
         check(|said| said.platforms = vec!["linux amd64".into()], "platforms");
         check(|said| said.steps = vec![v1::BootStep::default(); 65], "boot steps");

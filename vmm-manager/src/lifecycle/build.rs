@@ -106,6 +106,7 @@ fn note_what_it_is_of(job: &JobHandle, greeted: &Greeted, build: &Build) {
     let record = BuildRecord {
         cache_key: order::cache_key(build, &digests),
         context_bytes: sources.iter().map(|hold| hold.source().size_bytes).sum(),
+        context_digests: digests,
         ..BuildRecord::default()
     };
     job.record_build(Arc::new(record)).detach();

@@ -207,12 +207,21 @@ impl From<Refused> for Line {
             code,
             reason,
             upstream_status,
+            retry_after_seconds,
             times,
             first,
             last,
         } = refused;
-        let refusal =
-            Refusal { registry, repository, target, code, reason, upstream_status, at: last };
+        let refusal = Refusal {
+            registry,
+            repository,
+            target,
+            code,
+            reason,
+            upstream_status,
+            retry_after_seconds,
+            at: last,
+        };
         Self::Refused { refusal, times, first }
     }
 }

@@ -55,6 +55,8 @@ pub struct Refused {
     /// The last time.
     pub reason: String,
     pub upstream_status: Option<u16>,
+    /// After the last time.
+    pub retry_after_seconds: Option<u64>,
     pub times: u64,
     pub first: SystemTime,
     pub last: SystemTime,
@@ -91,6 +93,7 @@ impl RegistryRecord {
             known.times = known.times.saturating_add(1);
             known.last = known.last.max(refused.last);
             known.reason = refused.reason;
+            known.retry_after_seconds = refused.retry_after_seconds;
             return Listed::At(index);
         }
         if self.refusals.len() >= MAX_REFUSALS {
@@ -175,7 +178,16 @@ impl From<Material> for Served {
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        let Refusal { registry, repository, target, code, reason, upstream_status, at } = refusal;
+        let Refusal {
+            registry,
+            repository,
+            target,
+            code,
+            reason,
+            upstream_status,
+            retry_after_seconds,
+            at,
+        } = refusal;
         Self {
             registry,
             repository: bounded(repository),
@@ -183,6 +195,7 @@ impl From<Refusal> for Refused {
             code: bounded(code),
             reason: bounded(reason),
             upstream_status,
+            retry_after_seconds,
             times: 1,
             first: at,
             last: at,
@@ -229,6 +242,7 @@ mod tests {
             code: "DENIED".to_owned(),
             reason: "no".to_owned(),
             upstream_status: None,
+            retry_after_seconds: None,
             at: UNIX_EPOCH,
         }
     }

@@ -190,6 +190,21 @@ impl Sources {
     }
 }
 
+/// The one that was left first of the tenant whose weigh most together: nobody who leaves more than
+/// another takes the other's place.
+fn take_from_the_largest(
+    remnants: &mut Vec<Remnant>,
+    weigh: impl Fn(&Remnant) -> u64,
+) -> Option<Remnant> {
+    let mut weights = HashMap::<&str, u64>::new();
+    for remnant in &*remnants {
+        *weights.entry(&remnant.owner.tenant).or_default() += weigh(remnant);
+    }
+    let most = weights.values().copied().max()?;
+    let place = remnants.iter().position(|one| weights[&*one.owner.tenant] == most)?;
+    Some(remnants.remove(place))
+}
+
 fn same<'a>(
     kept: &'a mut HashMap<SourceId, Kept>,
     tenant: &str,
@@ -270,7 +285,7 @@ impl Shared {
         Some(same.source.clone())
     }
 
-    /// Keeps it for who comes back, within bounds: what was left first goes first.
+    /// Keeps it for who comes back, within bounds: what was left first of whoever has most goes first.
     pub(super) fn leave(&self, remnant: Remnant) {
         let mut gone = Vec::new();
         {
@@ -294,12 +309,12 @@ impl Shared {
             if let Some(place) = of_tenant(&remnants) {
                 gone.push(remnants.remove(place));
             }
-            let bytes =
-                |remnants: &[Remnant]| -> u64 { remnants.iter().map(Remnant::footprint).sum() };
-            while remnants.len() > MOST_REMNANTS
-                || bytes(&remnants) > self.total_bytes / REMNANTS_SHARE
-            {
-                gone.push(remnants.remove(0));
+            while remnants.len() > MOST_REMNANTS {
+                gone.extend(take_from_the_largest(&mut remnants, |_| 1));
+            }
+            let most_bytes = self.total_bytes / REMNANTS_SHARE;
+            while remnants.iter().map(Remnant::footprint).sum::<u64>() > most_bytes {
+                gone.extend(take_from_the_largest(&mut remnants, Remnant::footprint));
             }
         }
         gone.into_iter().for_each(Remnant::remove);
@@ -334,10 +349,7 @@ impl Shared {
         let more = footprint(size_bytes).saturating_sub(has);
         let fits = || self.budget.used().saturating_add(more) <= self.total_bytes;
         while !fits() {
-            let first = {
-                let mut remnants = self.remnants();
-                if remnants.is_empty() { None } else { Some(remnants.remove(0)) }
-            };
+            let first = take_from_the_largest(&mut self.remnants(), Remnant::footprint);
             first.ok_or_else(|| self.over_budget(size_bytes))?.remove();
         }
         Ok(())

@@ -84,9 +84,9 @@ impl Raw {
         let mut value = Map::new();
         value.insert("id".to_owned(), json!(progress.id));
         value.insert("vertex".to_owned(), json!(self.digest(progress.step)));
-        value.insert("current".to_owned(), json!(progress.current));
+        value.insert("current".to_owned(), json!(count(progress.current)));
         if progress.total != 0 {
-            value.insert("total".to_owned(), json!(progress.total));
+            value.insert("total".to_owned(), json!(count(progress.total)));
         }
         time(&mut value, "timestamp", progress.completed_at.or(progress.started_at));
         time(&mut value, "started", progress.started_at);
@@ -106,12 +106,18 @@ impl Raw {
             value.insert("url".to_owned(), json!(warning.url));
         }
         if warning.line != 0 {
-            let place = json!({ "line": warning.line });
+            let line = i32::try_from(warning.line).unwrap_or(i32::MAX);
+            let place = json!({ "line": line });
             value.insert("range".to_owned(), json!([{ "start": place, "end": place }]));
             value.insert("sourceInfo".to_owned(), json!({ "filename": warning.file }));
         }
         value.into()
     }
+}
+
+/// No larger one is a number to whoever reads it.
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn time(value: &mut Map<String, Value>, name: &str, time: Option<Time>) {
@@ -121,36 +127,4 @@ fn time(value: &mut Map<String, Value>, name: &str, time: Option<Time>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn steps_are_known_by_their_digests() {
-        let mut raw = Raw::default();
-        let step = |number, inputs: &[u32]| {
-            BuildEvent::Step(Step {
-                number,
-                digest: format!("sha256:{number}"),
-                name: "RUN".to_owned(),
-                inputs: inputs.to_vec(),
-                ..Step::default()
-            })
-        };
-        let mut check = |event: &BuildEvent, expected: &str| {
-            assert_eq!(String::from_utf8(raw.event(event)).unwrap(), expected);
-        };
-        check(&step(1, &[]), "{\"vertexes\":[{\"digest\":\"sha256:1\",\"name\":\"RUN\"}]}\n");
-        check(
-            &step(2, &[1]),
-            "{\"vertexes\":[{\"digest\":\"sha256:2\",\"inputs\":[\"sha256:1\"],\"name\":\"RUN\"}]}\n",
-        );
-        // Said again, it is no news.
-        check(&step(2, &[1]), "");
-        let data = "one\n".into();
-        let log = StepLog { step: 2, stream: Stream::Stderr, time: None, data };
-        check(
-            &BuildEvent::Log(log),
-            "{\"logs\":[{\"data\":\"b25lCg==\",\"stream\":2,\"vertex\":\"sha256:2\"}]}\n",
-        );
-    }
-}
+mod tests;

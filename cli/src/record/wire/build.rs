@@ -46,9 +46,10 @@ impl From<v1::Warning> for BuildWarning {
 
 impl From<v1::BuildResult> for BuildResult {
     fn from(wire: v1::BuildResult) -> Self {
-        let v1::BuildResult { images, cache_key, context_bytes, exported_bytes } = wire;
+        let v1::BuildResult { images, cache_key, context_bytes, exported_bytes, context_digests } =
+            wire;
         let images = images.into_iter().map(BuiltImage::from).collect();
-        Self { images, cache_key, context_bytes, exported_bytes }
+        Self { images, cache_key, context_bytes, context_digests, exported_bytes }
     }
 }
 

@@ -3,13 +3,12 @@
 use std::{io, path::Path, sync::Arc, time::Duration};
 
 use kiln_proto::agent::v1::{EnvironmentVariable, ExecStart};
-use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{
     Wanted, api,
     error::EngineError,
-    is_program, packages,
+    is_program,
     processes::{Ended, Processes, Who},
     settings, state, store,
 };
@@ -28,16 +27,13 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(300);
 /// For whoever answers wrongly to be found ended.
 const END_LIMIT: Duration = Duration::from_secs(2);
-/// The package of the engine's client.
-const CLIENT: &str = "docker-buildx";
-/// How containerd's store of images shows in what the engine says of itself.
-const STORE: [&str; 2] = ["driver-type", "io.containerd.snapshotter.v1"];
+/// And the name of a snapshotter of containerd's.
+const STORE: &[u8] = b"containerd-";
 
 /// An engine that has what builds need. It lives as long as the agent.
 pub(crate) struct Ready {
     pub(crate) layout: Arc<Layout>,
     pub(super) engine_version: String,
-    pub(super) client_version: String,
     pub(super) steps: Vec<Milestone>,
     pub(crate) groups: Arc<dyn EngineGroups>,
     /// Looks at the disk of its state.
@@ -75,8 +71,7 @@ pub(super) async fn start(
         let (layout, exec) = (Arc::clone(&layout), exec.clone());
         offload("engine", move || prepare(&layout, &*disks, &exec, &wanted)).await
     };
-    let Prepared { groups, disk_watch, client_version } =
-        prepared.map_err(EngineError::Thread)??;
+    let Prepared { groups, disk_watch } = prepared.map_err(EngineError::Thread)??;
     steps.reach("mounted");
     let group = |who| Arc::new(OwnGroup(who, Arc::clone(&groups)));
     let store = exec.start_daemon(store::command(&layout)?, group(Who::Store)).await?;
@@ -107,13 +102,12 @@ pub(super) async fn start(
         }
     };
     let steps = steps.iter().collect();
-    Ok(Ready { layout, engine_version, client_version, steps, groups, disk_watch, processes })
+    Ok(Ready { layout, engine_version, steps, groups, disk_watch, processes })
 }
 
 struct Prepared {
     groups: Arc<dyn EngineGroups>,
     disk_watch: DiskWatch,
-    client_version: String,
 }
 
 /// May block.
@@ -123,9 +117,8 @@ fn prepare(
     exec: &exec::Engine,
     wanted: &Wanted,
 ) -> Result<Prepared, EngineError> {
-    if let Some(missing) = [&layout.daemon, &layout.containerd, &layout.client]
-        .into_iter()
-        .find(|path| !is_program(path))
+    if let Some(missing) =
+        [&layout.daemon, &layout.containerd].into_iter().find(|path| !is_program(path))
     {
         return Err(EngineError::NotInstalled(missing.clone()));
     }
@@ -137,8 +130,7 @@ fn prepare(
     let directory = layout.state.clone();
     let look = Box::new(move || rustix::fs::statfs(&directory));
     let disk_watch = DiskWatch::start(look).map_err(EngineError::Thread)?;
-    let client_version = packages::version(&layout.packages, CLIENT);
-    Ok(Prepared { groups, disk_watch, client_version })
+    Ok(Prepared { groups, disk_watch })
 }
 
 fn settings_file(layout: &Layout) -> std::path::PathBuf {
@@ -184,23 +176,25 @@ async fn ask(
     steps.reach("containerd");
     *asked = Who::Daemon;
     let words = || processes.last_words(Who::Daemon);
-    let wrong = |path, what: String| EngineError::Answer { path, what, words: words() };
-    let failed = |path| move |error: io::Error| wrong(path, error.to_string());
-    let ping = api::ask(&layout.socket, "/_ping").await.map_err(failed("/_ping"))?;
-    ping.map_err(|what| wrong("/_ping", what))?;
+    let wrong = |what: String| EngineError::Answer { what, words: words() };
+    let answer = api::ping(&layout.socket).await.map_err(|error| wrong(error.to_string()))?;
+    let version = answer.map_err(wrong)?;
     steps.reach("answers");
-    let info = api::ask(&layout.socket, "/info").await.map_err(failed("/info"))?;
-    let info = info.map_err(|what| wrong("/info", what))?;
-    let info: Value =
-        serde_json::from_str(&info).map_err(|error| wrong("/info", error.to_string()))?;
-    let store = info["DriverStatus"]
-        .as_array()
-        .is_some_and(|status| status.iter().any(|pair| pair[0] == STORE[0] && pair[1] == STORE[1]));
-    if !store {
+    // It answers when all of it is there.
+    if !has_store(&layout.state) {
         return Err(EngineError::NoContainerdStore { words: words() });
     }
     steps.reach("ready");
-    Ok(info["ServerVersion"].as_str().unwrap_or_default().to_owned())
+    Ok(version)
+}
+
+/// Whether it builds with containerd's store of images: what it keeps of its own is then below a
+/// directory that is called after it.
+fn has_store(state: &Path) -> bool {
+    let entries = std::fs::read_dir(state.join("buildkit"));
+    entries.is_ok_and(|entries| {
+        entries.flatten().any(|entry| entry.file_name().as_encoded_bytes().starts_with(STORE))
+    })
 }
 
 impl Ready {

@@ -31,8 +31,8 @@ pub(crate) enum EngineError {
     Ended { who: Who, status: ExitStatus, words: String },
     #[error("{who} has not answered in {limit:?}{words}")]
     Silent { who: Who, limit: Duration, words: String },
-    #[error("the engine answers {path} with {what}{words}")]
-    Answer { path: &'static str, what: String, words: String },
+    #[error("the engine answers with {what}{words}")]
+    Answer { what: String, words: String },
     #[error("the engine's containerd cannot be reached{words}")]
     Store { words: String, source: io::Error },
     #[error(

@@ -17,7 +17,7 @@ use crate::{
     session::Sessions,
 };
 
-pub(in crate::build) const INFO: &str = r#"{"ServerVersion":"26.1.5+dfsg1","DriverStatus":[["driver-type","io.containerd.snapshotter.v1"]]}"#;
+const HEALTHY: &str = "HTTP/1.0 200 OK\r\nServer: Docker/26.1.5+dfsg1 (linux)\r\n\r\nOK";
 
 /// A machine with disks, which are files, and an engine.
 pub(in crate::build) struct Machine {
@@ -39,17 +39,15 @@ impl Machine {
         let directory = tempfile::tempdir().unwrap();
         let machine = Self { directory };
         for (name, script) in
-            [("dockerd", daemon), ("containerd", "exec sleep 600"), ("docker-buildx", client)]
+            [("dockerd", daemon), ("containerd", "exec sleep 600"), ("client", client)]
         {
             machine.program(name, script);
         }
-        let list = "Package: docker-buildx\nVersion: 0.13.1+ds1-3\n";
-        fs::write(machine.path("packages"), list).unwrap();
         fs::write(machine.path("kiln-engine"), "").unwrap();
         machine
     }
 
-    fn program(&self, name: &str, script: &str) {
+    pub(in crate::build) fn program(&self, name: &str, script: &str) {
         let path = self.path(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -63,7 +61,7 @@ impl Machine {
         Layout::from(StandInEngine {
             daemon: self.path("dockerd"),
             containerd: self.path("containerd"),
-            client: self.path("docker-buildx"),
+            client: self.path("client"),
             directory: self.directory.path().to_owned(),
         })
     }
@@ -93,8 +91,13 @@ impl Machine {
         });
     }
 
-    /// Answers for the engine from now on, and for its containerd.
-    pub(in crate::build) fn answer(&self, info: &'static str) {
+    /// An engine that builds with containerd's store answers from now on, and its containerd.
+    pub(in crate::build) fn answer(&self) {
+        fs::create_dir_all(self.path("state/buildkit/containerd-overlayfs")).unwrap();
+        self.answer_with(HEALTHY);
+    }
+
+    fn answer_with(&self, answer: &'static str) {
         self.greet();
         let listener = UnixListener::bind(self.path("engine.sock")).unwrap();
         tokio::spawn(async move {
@@ -102,9 +105,7 @@ impl Machine {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut request = [0; 1024];
                 let length = stream.read(&mut request).await.unwrap();
-                let is_ping = request[..length].starts_with(b"GET /_ping ");
-                let body = if is_ping { "OK" } else { info };
-                let answer = format!("HTTP/1.0 200 OK\r\n\r\n{body}");
+                assert!(request[..length].starts_with(b"GET /_ping "));
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
         });
@@ -126,13 +127,13 @@ async fn an_engine_is_started_once_and_tells_what_it_took() {
     let machine = Machine::new("exit 1", "exit 1");
     let script = format!("echo $$ >>{}; exec sleep 600", machine.path("started").display());
     machine.program("dockerd", &script);
-    machine.answer(INFO);
+    machine.answer();
     let engine = Engine::default();
     assert!(engine.ready().await.is_none());
     let (one, two) = tokio::join!(machine.start(&engine), machine.start(&engine));
     let (one, two) = (one.unwrap(), two.unwrap());
     assert_eq!(one, two);
-    assert_eq!((&*one.engine_version, &*one.client_version), ("26.1.5+dfsg1", "0.13.1+ds1-3"));
+    assert_eq!(one.engine_version, "26.1.5+dfsg1");
     let names: Vec<&str> = one.steps.iter().map(|step| &*step.name).collect();
     assert_eq!(names, ["asked", "mounted", "spawned", "containerd", "answers", "ready"]);
     assert!(one.steps.is_sorted_by_key(|step| step.monotonic_nanos));
@@ -216,7 +217,7 @@ async fn an_engine_whose_containerd_ends_later_is_none() {
     let end = machine.path("end");
     let wait = format!("until test -e {}; do sleep 0.01; done", end.display());
     machine.program("containerd", &format!("{wait}; echo 'out of room' >&2; exit 4"));
-    machine.answer(INFO);
+    machine.answer();
     let engine = Engine::default();
     machine.start(&engine).await.unwrap();
     let ready = engine.ready().await.unwrap().ok().unwrap();
@@ -240,17 +241,18 @@ async fn gone(pid: &str) {
 #[tokio::test]
 async fn an_engine_without_containerds_store_is_none() {
     let machine = Machine::new("exec sleep 600", "exit 1");
-    machine.answer(r#"{"ServerVersion":"26.1.5","DriverStatus":[["Backing Filesystem","extfs"]]}"#);
+    fs::create_dir_all(machine.path("state/buildkit/content")).unwrap();
+    machine.answer_with(HEALTHY);
     check(&machine, Code::Internal, "not in containerd's store").await;
     let machine = Machine::new("exec sleep 600", "exit 1");
-    machine.answer("no JSON");
-    check(&machine, Code::Internal, "the engine answers /info with").await;
+    machine.answer_with("HTTP/1.0 503 Starting\r\n\r\nnot yet");
+    check(&machine, Code::Internal, "the engine answers with HTTP/1.0 503 Starting: not yet").await;
 }
 
 #[tokio::test]
 async fn an_image_without_an_engine_says_so() {
     let machine = Machine::new("exit 0", "exit 0");
-    fs::remove_file(machine.path("docker-buildx")).unwrap();
+    fs::remove_file(machine.path("dockerd")).unwrap();
     check(&machine, Code::Unavailable, "it has no").await;
     let machine = Machine::new("exit 0", "exit 0");
     fs::remove_file(machine.path("containerd")).unwrap();
@@ -276,6 +278,6 @@ async fn who_goes_away_stops_nothing() {
     let engine = Engine::default();
     let asked = tokio::time::timeout(Duration::from_millis(50), machine.start(&engine)).await;
     assert!(asked.is_err(), "nobody answers yet");
-    machine.answer(INFO);
+    machine.answer();
     machine.start(&engine).await.unwrap();
 }

@@ -5,12 +5,13 @@ use std::{
     hash::{Hash as _, Hasher as _},
 };
 
+use kiln_buildkit::VertexStatus;
 use kiln_proto::agent::v1::{BuildProgress, build_event::Event};
 
 use super::{
     frames::{self, Frames},
     mask::Secrets,
-    status::{self, nanos},
+    time::nanos,
 };
 
 /// Between two tellings of a part that only grows, on the engine's clock.
@@ -37,7 +38,7 @@ impl Parts {
     pub(super) fn update(
         &mut self,
         step: u32,
-        part: &status::Part,
+        part: &VertexStatus,
         secrets: &Secrets,
         frames: &mut Frames,
     ) {

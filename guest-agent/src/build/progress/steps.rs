@@ -7,8 +7,9 @@ use std::{
     hash::{Hash as _, Hasher as _},
 };
 
+use kiln_buildkit::Vertex;
 use kiln_proto::agent::{
-    MAX_BUILD_NAME_BYTES, MAX_BUILD_STEPS,
+    MAX_BUILD_STEPS,
     v1::{BuildStep, BuildSummary, build_event::Event},
 };
 
@@ -16,11 +17,13 @@ use self::budget::Budget;
 use super::{
     frames::{self, Frames},
     mask::Secrets,
-    status::{Vertex, nanos},
+    time::nanos,
 };
 
 /// Of those over the bound, so many are told apart; what is beyond is not counted.
 const MOST_COUNTED: usize = 1 << 16;
+/// Of SHA-512.
+const MAX_DIGEST_BYTES: usize = 7 + 128;
 
 #[derive(Debug, Default)]
 pub(super) struct Steps {
@@ -36,7 +39,7 @@ impl Steps {
     /// Of the step with that digest, from now on if there was none. `None` over the bound, and for
     /// what is no digest.
     pub(super) fn number(&mut self, digest: &str) -> Option<u32> {
-        if digest.is_empty() || digest.len() > MAX_BUILD_NAME_BYTES {
+        if !is_digest(digest) {
             return None;
         }
         if let Some(number) = self.numbers.get(digest) {
@@ -59,7 +62,7 @@ impl Steps {
     /// Tells of a step if it is another than it was.
     pub(super) fn update(&mut self, vertex: &Vertex, secrets: &Secrets, frames: &mut Frames) {
         let Some(number) = self.number(&vertex.digest) else { return };
-        let inputs = vertex.inputs.iter().flatten();
+        let inputs = vertex.inputs.iter();
         let mut inputs: Vec<u32> =
             inputs.filter_map(|input| self.numbers.get(input).copied()).collect();
         inputs.dedup();
@@ -94,17 +97,25 @@ impl Steps {
         }
     }
 
-    /// The one whose error the build's is: those that were ended because of it have one as well.
-    pub(super) fn failed(&self, message: &str) -> u32 {
-        let failed = || {
-            let failed = self.told.iter().filter(|step| !step.error.is_empty());
-            failed.filter(|step| !is_cancelled(&step.error))
-        };
-        let named = failed().find(|step| message.contains(step.error.trim_end_matches('…')));
-        named.or_else(|| failed().next()).map_or(0, |step| step.number)
+    /// The one that the build failed by. Where the engine does not name it, the one whose error stands
+    /// in the build's, if there is one: of a base image that is not to be had, for one.
+    pub(super) fn failed(&self, digest: &str, message: &str) -> u32 {
+        if let Some(number) = self.numbers.get(digest) {
+            return *number;
+        }
+        let mut failed = self.told.iter().filter(|step| !step.error.is_empty());
+        let named = failed.find(|step| message.contains(step.error.trim_end_matches('…')));
+        named.map_or(0, |step| step.number)
     }
 }
 
-fn is_cancelled(error: &str) -> bool {
-    error.ends_with("context canceled")
+/// `ALGORITHM:HEX`: it is told as it is, so no text may stand in it.
+fn is_digest(text: &str) -> bool {
+    let Some((algorithm, hash)) = text.split_once(':') else { return false };
+    let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    text.len() <= MAX_DIGEST_BYTES
+        && (1..=10).contains(&algorithm.len())
+        && algorithm.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        && !hash.is_empty()
+        && hash.bytes().all(hex)
 }

@@ -5,6 +5,7 @@ mod limits;
 mod masked;
 mod said;
 
+use kiln_buildkit::{Done, Failure, Report, StatusResponse, Vertex, VertexLog};
 use kiln_proto::agent::{
     MAX_BUILD_EVENT_BYTES, event,
     v1::{BuildError, BuildStep, build_event::Event},
@@ -33,6 +34,38 @@ impl Random {
     }
 }
 
+/// As the client writes them.
+pub(in crate::build) fn said(reports: impl IntoIterator<Item = Report>) -> Vec<u8> {
+    let mut said = Vec::new();
+    for report in reports {
+        report.write(&mut said).unwrap();
+    }
+    said
+}
+
+pub(in crate::build) fn vertex(digest: &str, name: &str) -> Vertex {
+    Vertex { digest: format!("sha256:{digest}"), name: name.to_owned(), ..Vertex::default() }
+}
+
+pub(in crate::build) fn vertexes(vertexes: impl IntoIterator<Item = Vertex>) -> Report {
+    let vertexes = vertexes.into_iter().collect();
+    Report::Progress(StatusResponse { vertexes, ..StatusResponse::default() })
+}
+
+fn log(vertex: &str, stream: i64, data: &[u8]) -> Report {
+    let vertex = format!("sha256:{vertex}");
+    let log = VertexLog { vertex, stream, msg: data.to_vec(), timestamp: None };
+    Report::Progress(StatusResponse { logs: vec![log], ..StatusResponse::default() })
+}
+
+pub(in crate::build) fn failure(message: &str) -> Report {
+    Report::Failed(Failure { message: message.to_owned(), ..Failure::default() })
+}
+
+pub(in crate::build) fn success(metadata: &str) -> Report {
+    Report::Done(Done { metadata: metadata.to_owned() })
+}
+
 fn failed() -> End {
     End { code: Some(1), ..End::default() }
 }
@@ -47,7 +80,7 @@ fn events(said: &[u8], size: usize, secrets: &[&str], end: End) -> Vec<Event> {
     let mut translator = Translator::new(secrets);
     let mut events = Vec::new();
     for piece in said.chunks(size.max(1)) {
-        events.extend(decoded(&translator.feed(2, piece)));
+        events.extend(decoded(&translator.feed(1, piece)));
     }
     events.extend(decoded(&translator.finish(end)));
     events

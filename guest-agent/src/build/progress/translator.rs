@@ -1,16 +1,19 @@
 //! One build's client, from its first byte to its end.
 
+use std::collections::HashSet;
+
+use kiln_buildkit::{Done, Failure, Report, Reports, StatusResponse, Vertex, VertexLog};
 use kiln_proto::agent::v1::{BuildDone, BuildError, build_event::Event};
+use serde::Deserialize;
 
 use super::{
     frames::{self, Frames},
     logs::Logs,
     mask::Secrets,
-    objects::{Objects, Piece},
     parts::Parts,
-    status::{self, Status, Vertex, nanos},
     steps::Steps,
-    warnings::Warnings,
+    time::nanos,
+    warnings,
     words::Words,
 };
 
@@ -20,21 +23,21 @@ const KILLED: &str = "the engine's client was killed";
 /// Bytes of the client in, frames out: whole ones, one behind the other.
 #[derive(Debug)]
 pub struct Translator {
-    objects: Objects,
+    /// `None`: where the next one would begin is not known any more.
+    reports: Option<Reports>,
+    /// As the client tells it.
+    end: Option<Result<Done, Failure>>,
     told: Told,
 }
 
-/// Where the pieces go.
+/// Where it all goes.
 #[derive(Debug)]
 struct Told {
     secrets: Secrets,
     steps: Steps,
     parts: Parts,
     logs: Logs,
-    warnings: Warnings,
     words: Words,
-    /// What stands on its stdout: nothing, as a rule.
-    aside: Words,
     frames: Frames,
 }
 
@@ -43,8 +46,6 @@ struct Told {
 pub struct End {
     /// `None`: it was killed.
     pub code: Option<i32>,
-    /// What it wrote to its metadata file.
-    pub metadata: Option<Vec<u8>>,
     /// The disk of an output that had no room left.
     pub full_disk: Option<String>,
     /// What the agent knows of why it failed, and the client may not.
@@ -59,113 +60,122 @@ impl Translator {
             steps: Steps::default(),
             parts: Parts::default(),
             logs: Logs::default(),
-            warnings: Warnings::default(),
             words: Words::default(),
-            aside: Words::default(),
             frames: Frames::default(),
         };
-        Self { objects: Objects::default(), told }
+        Self { reports: Some(Reports::default()), end: None, told }
     }
 
-    /// What the client wrote, to stdout (1) or to stderr (2), where its progress is. Whatever comes,
+    /// What the client wrote, to stdout (1), where its reports are, or to stderr (2). Whatever comes,
     /// it is taken.
     pub fn feed(&mut self, stream: u32, data: &[u8]) -> Vec<u8> {
-        let Self { objects, told } = self;
         match stream {
-            2 => objects.push(data, |piece| told.piece(piece)),
-            _ => told.aside.push(&told.secrets, data),
+            1 => self.report(data),
+            _ => self.told.words.push(&self.told.secrets, data),
         }
-        told.frames.take()
+        self.told.frames.take()
+    }
+
+    fn report(&mut self, data: &[u8]) {
+        let Some(reports) = &mut self.reports else { return };
+        reports.push(data);
+        loop {
+            match reports.next() {
+                Ok(Some(Report::Progress(status))) => self.told.status(status),
+                Ok(Some(Report::Done(done))) => self.end = Some(Ok(done)),
+                Ok(Some(Report::Failed(failure))) => self.end = Some(Err(failure)),
+                Ok(None) => return,
+                Err(_) => {
+                    self.reports = None;
+                    return warnings::lost(&mut self.told.frames);
+                }
+            }
+        }
+    }
+
+    /// The client says that all is done.
+    pub fn is_done(&self) -> bool {
+        matches!(self.end, Some(Ok(_)))
     }
 
     /// What is still to be told: what was held back, all steps once more, and how it ended.
     pub fn finish(self, end: End) -> Vec<u8> {
-        let Self { mut objects, mut told } = self;
-        // It never was one, if the error is in it.
-        told.words.push(&told.secrets, &objects.rest());
+        let Self { reports: _, end: said, mut told } = self;
         told.logs.end_all(&told.secrets, &mut told.frames);
         told.steps.tell_all(&mut told.frames);
         let mut frames = std::mem::take(&mut told.frames);
-        frames.add(match end.code {
-            Some(0) => Event::Done(told.done(end.metadata.as_deref().unwrap_or_default())),
-            _ => Event::Error(told.error(end)),
+        frames.add(match (end.code, said) {
+            (Some(0), Some(Ok(done))) => Event::Done(told.done(&done)),
+            (_, Some(Err(failure))) => Event::Error(told.error(end, Some(failure))),
+            (_, _) => Event::Error(told.error(end, None)),
         });
         frames.take()
     }
 }
 
 impl Told {
-    fn done(&self, metadata: &[u8]) -> BuildDone {
-        let metadata = self.secrets.text(&String::from_utf8_lossy(metadata));
-        let digest = status::image_digest(&metadata).unwrap_or_default();
+    fn done(&self, Done { metadata }: &Done) -> BuildDone {
+        let metadata = self.secrets.text(metadata);
+        let digest = image_digest(&metadata).unwrap_or_default();
         BuildDone { digest: frames::name(digest), metadata: frames::metadata(metadata) }
     }
 
-    fn error(self, end: End) -> BuildError {
-        let Self { secrets, steps, words, aside, .. } = self;
-        let mut fault = words.fault(&secrets);
-        if fault.message.is_empty() {
-            fault.message = aside.fault(&secrets).message;
-        }
-        let step = steps.failed(&fault.message);
+    fn error(self, end: End, failure: Option<Failure>) -> BuildError {
+        let Self { secrets, steps, words, .. } = self;
+        let Failure { message, vertex, place } = failure.unwrap_or_default();
+        let message =
+            if message.is_empty() { words.last(&secrets) } else { secrets.text(&message) };
+        let step = steps.failed(&vertex, &message);
         let note = end.note.map(|note| secrets.text(&note));
-        let message = match (note, fault.message) {
+        let message = match (note, message) {
             (Some(note), said) if said.is_empty() => note,
             (Some(note), said) => format!("{note}: {said}"),
             (None, said) if !said.is_empty() => said,
             (None, _) if end.code.is_none() => KILLED.to_owned(),
             (None, _) => UNSAID.to_owned(),
         };
+        let place = place.unwrap_or_default();
         BuildError {
             message: frames::text(message),
             step,
-            file: frames::name(fault.file),
-            first_line: fault.first_line,
-            last_line: fault.last_line,
-            excerpt: frames::text(fault.excerpt),
+            file: frames::name(secrets.text(&place.file)),
+            first_line: place.first_line,
+            last_line: place.last_line.max(place.first_line),
+            excerpt: frames::text(secrets.text(&place.excerpt)),
             full_disk: frames::name(end.full_disk.unwrap_or_default()),
         }
     }
 
-    fn piece(&mut self, piece: Piece<'_>) {
-        match piece {
-            Piece::Text(text) => self.words.push(&self.secrets, text),
-            Piece::TooLong => self.warnings.lost("too long", &mut self.frames),
-            Piece::Object(object) => match Status::decode(&object) {
-                Ok(status) => self.status(status),
-                Err(_) => self.warnings.lost("not understood", &mut self.frames),
-            },
-        }
-    }
-
-    fn status(&mut self, status: Status) {
-        let Status { vertexes, statuses, logs, warnings } = status;
-        let (vertexes, logs) = (vertexes.unwrap_or_default(), logs.unwrap_or_default());
+    fn status(&mut self, status: StatusResponse) {
+        let StatusResponse { vertexes, statuses, logs, warnings } = status;
+        let logged: HashSet<&str> = logs.iter().map(|log| log.vertex.as_str()).collect();
+        let has_log =
+            |vertex: &Vertex| vertex.completed.is_some() && logged.contains(vertex.digest.as_str());
         // All are numbered first: they are each other's inputs.
         for vertex in &vertexes {
             self.steps.number(&vertex.digest);
         }
         for vertex in &vertexes {
-            if has_log(vertex, &logs) {
+            if has_log(vertex) {
                 self.steps.update(&open(vertex), &self.secrets, &mut self.frames);
             } else {
                 self.vertex(vertex);
             }
         }
-        for part in statuses.unwrap_or_default() {
+        for part in statuses {
             if let Some(step) = self.steps.number(&part.vertex) {
                 self.parts.update(step, &part, &self.secrets, &mut self.frames);
             }
         }
-        for warning in warnings.unwrap_or_default() {
+        for warning in warnings {
             let step = self.steps.number(&warning.vertex).unwrap_or(0);
-            self.warnings.tell(step, warning, &self.secrets, &mut self.frames);
+            warnings::tell(step, warning, &self.secrets, &mut self.frames);
         }
         for log in &logs {
             self.log(log);
         }
         // What a step wrote comes before its end.
-        for vertex in vertexes.iter().filter(|vertex| has_log(vertex, &logs)) {
+        for vertex in vertexes.iter().filter(|vertex| has_log(vertex)) {
             self.vertex(vertex);
         }
     }
@@ -179,17 +189,22 @@ impl Told {
         self.steps.update(vertex, &self.secrets, &mut self.frames);
     }
 
-    fn log(&mut self, log: &status::Log) {
+    fn log(&mut self, log: &VertexLog) {
         let Some(step) = self.steps.number(&log.vertex) else { return };
         let stream = if log.stream == 2 { 2 } else { 1 };
-        let data = log.data.as_ref().map_or(&[][..], |data| &data.0);
         let time = nanos(log.timestamp);
-        self.logs.push((step, stream), time, data, &self.secrets, &mut self.frames);
+        self.logs.push((step, stream), time, &log.msg, &self.secrets, &mut self.frames);
     }
 }
 
-fn has_log(vertex: &Vertex, logs: &[status::Log]) -> bool {
-    vertex.completed.is_some() && logs.iter().any(|log| log.vertex == vertex.digest)
+/// Of what was exported.
+fn image_digest(metadata: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        #[serde(rename = "containerimage.digest")]
+        digest: String,
+    }
+    serde_json::from_str::<Metadata>(metadata).ok().map(|metadata| metadata.digest)
 }
 
 /// As it was before it ended.

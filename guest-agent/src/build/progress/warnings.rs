@@ -1,5 +1,6 @@
 //! What the engine, or the translation, has to remark.
 
+use kiln_buildkit::VertexWarning;
 use kiln_proto::agent::{
     MAX_BUILD_TEXT_BYTES,
     v1::{BuildWarning, build_event::Event},
@@ -8,49 +9,36 @@ use kiln_proto::agent::{
 use super::{
     frames::{self, Frames},
     mask::Secrets,
-    status::{Base64, Warning},
 };
 
-/// Of our own.
-const MOST_LOST: usize = 8;
+const LOST: &str = "what the engine's client said next was not understood, and is not told";
 
-#[derive(Debug, Default)]
-pub(super) struct Warnings {
-    lost: usize,
+pub(super) fn tell(step: u32, warning: VertexWarning, secrets: &Secrets, frames: &mut Frames) {
+    let VertexWarning { vertex: _, level: _, short, detail, url, info, ranges } = warning;
+    let plain = |bytes: &[u8]| secrets.text(&String::from_utf8_lossy(bytes));
+    let mut room = MAX_BUILD_TEXT_BYTES;
+    let details = detail.iter().map(|detail| plain(detail));
+    let details = details
+        .take_while(|detail| {
+            let size = detail.len() + 1;
+            let fits = size <= room;
+            room = room.saturating_sub(size);
+            fits
+        })
+        .collect();
+    let first = ranges.into_iter().next().and_then(|range| range.start);
+    frames.add(Event::Warning(BuildWarning {
+        step,
+        text: frames::text(plain(&short)),
+        details,
+        url: frames::name(secrets.text(&url)),
+        file: frames::name(secrets.text(&info.unwrap_or_default().filename)),
+        line: first.map_or(0, |position| u32::try_from(position.line).unwrap_or(0)),
+    }));
 }
 
-impl Warnings {
-    #[expect(clippy::unused_self, reason = "they are this one's to tell")]
-    pub(super) fn tell(&self, step: u32, warning: Warning, secrets: &Secrets, frames: &mut Frames) {
-        let Warning { vertex: _, short, detail, url, source, range } = warning;
-        let plain = |bytes: Base64| secrets.text(&String::from_utf8_lossy(&bytes.0));
-        let mut room = MAX_BUILD_TEXT_BYTES;
-        let details = detail.unwrap_or_default().into_iter().map(plain);
-        let details = details
-            .take_while(|detail| {
-                let size = detail.len() + 1;
-                let fits = size <= room;
-                room = room.saturating_sub(size);
-                fits
-            })
-            .collect();
-        let first = range.and_then(|ranges| ranges.into_iter().next()?.start);
-        frames.add(Event::Warning(BuildWarning {
-            step,
-            text: frames::text(short.map(plain).unwrap_or_default()),
-            details,
-            url: frames::name(secrets.text(&url)),
-            file: frames::name(secrets.text(&source.unwrap_or_default().filename)),
-            line: first.map_or(0, |position| position.line),
-        }));
-    }
-
-    /// A part of what the client said is not told, and why.
-    pub(super) fn lost(&mut self, why: &str, frames: &mut Frames) {
-        self.lost += 1;
-        if self.lost <= MOST_LOST {
-            let text = format!("a part of the engine's progress was {why}, and is not told");
-            frames.add(Event::Warning(BuildWarning { text, ..BuildWarning::default() }));
-        }
-    }
+/// Of our own.
+pub(super) fn lost(frames: &mut Frames) {
+    let text = LOST.to_owned();
+    frames.add(Event::Warning(BuildWarning { text, ..BuildWarning::default() }));
 }

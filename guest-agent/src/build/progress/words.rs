@@ -1,40 +1,16 @@
-//! What the client says in plain words: of it the end is kept, for the error is there.
-//!
-//! ```text
-//! Dockerfile:3
-//! --------------------
-//!    2 |     RUN echo a
-//!    3 | >>> COPPY a b
-//!    4 |
-//! --------------------
-//! ERROR: failed to solve: dockerfile parse error on line 3: unknown instruction: COPPY
-//! ```
+//! What the client says beside its reports: the last of it, for one that died without a report.
 
 use std::collections::VecDeque;
 
 use super::mask::{Masked, Secrets};
 
-const KEPT_BYTES: usize = 64 * 1024;
-const RULE: &str = "--------------------";
-const ERROR: &str = "ERROR: ";
-/// Of a client that did not say why.
-const LAST_WORDS_BYTES: usize = 2048;
+const KEPT_BYTES: usize = 2048;
 
 /// Without secrets already: of one that is cut in two no half would be found.
 #[derive(Debug, Default)]
 pub(super) struct Words {
     kept: VecDeque<u8>,
     masked: Masked,
-}
-
-/// What it comes to.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub(super) message: String,
-    pub(super) file: String,
-    pub(super) first_line: u32,
-    pub(super) last_line: u32,
-    pub(super) excerpt: String,
 }
 
 impl Words {
@@ -51,58 +27,30 @@ impl Words {
         self.kept.extend(plain);
     }
 
-    pub(super) fn fault(mut self, secrets: &Secrets) -> Fault {
+    pub(super) fn last(mut self, secrets: &Secrets) -> String {
         let mut plain = Vec::new();
         self.masked.flush(secrets, &mut plain);
         self.keep(&plain);
-        let text = String::from_utf8_lossy(self.kept.make_contiguous()).replace("\r\n", "\n");
-        parse(&text)
+        String::from_utf8_lossy(self.kept.make_contiguous()).trim().to_owned()
     }
-}
-
-fn parse(text: &str) -> Fault {
-    let begins_line = |place: &usize| *place == 0 || text.as_bytes()[*place - 1] == b'\n';
-    let error = text.rmatch_indices(ERROR).map(|(place, _)| place).find(begins_line);
-    let Some(error) = error else {
-        return Fault { message: last_words(text), ..Fault::default() };
-    };
-    let message = text[error + ERROR.len()..].trim_end().to_owned();
-    let place = excerpt(&text[..error]).unwrap_or_default();
-    Fault { message, ..place }
-}
-
-/// The last place that is shown.
-fn excerpt(text: &str) -> Option<Fault> {
-    let lines: Vec<&str> = text.lines().collect();
-    let close = lines.iter().rposition(|line| *line == RULE)?;
-    let open = lines[..close].iter().rposition(|line| *line == RULE)?;
-    let (file, line) = lines[..open].last()?.rsplit_once(':')?;
-    let line = line.parse().ok()?;
-    let shown = &lines[open + 1..close];
-    let marked = || shown.iter().filter_map(|line| marked(line));
-    Some(Fault {
-        message: String::new(),
-        file: file.to_owned(),
-        first_line: marked().min().unwrap_or(line),
-        last_line: marked().max().unwrap_or(line),
-        excerpt: shown.join("\n"),
-    })
-}
-
-/// The number of a line that is at fault.
-fn marked(line: &str) -> Option<u32> {
-    let (number, rest) = line.split_once('|')?;
-    rest.starts_with(" >>>").then(|| number.trim().parse().ok())?
-}
-
-fn last_words(text: &str) -> String {
-    let text = text.trim();
-    let mut start = text.len().saturating_sub(LAST_WORDS_BYTES);
-    while !text.is_char_boundary(start) {
-        start += 1;
-    }
-    text[start..].to_owned()
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_is_kept_without_secrets() {
+        let secrets = Secrets::new(vec![b"hunter2".to_vec()]);
+        let mut words = Words::default();
+        for _ in 0..20_000 {
+            words.push(&secrets, b"hunter2 \xff");
+        }
+        words.push(&secrets, b"\na panic: hunt");
+        words.push(&secrets, b"er2\n");
+        assert!(words.kept.len() <= KEPT_BYTES);
+        let last = words.last(&secrets);
+        assert!(last.ends_with("a panic: ***") && !last.contains("hunt"), "{last}");
+        assert_eq!(Words::default().last(&secrets), "");
+    }
+}

@@ -1,3 +1,5 @@
+use kiln_proto::agent::v1::BuildOptions;
+
 use super::*;
 
 fn start() -> BuildStart {
@@ -5,7 +7,7 @@ fn start() -> BuildStart {
         id: "build".into(),
         context: "/var/lib/kiln/build/context".into(),
         dockerfile: "docker/Dockerfile".into(),
-        options: vec!["--target=last".into(), "--build-arg=A=1".into()],
+        options: Some(BuildOptions { target: "last".into(), ..Default::default() }),
         secrets: vec!["token".into()],
         ssh: vec![
             BuildSsh { id: "default".into(), relayed: true },
@@ -14,7 +16,8 @@ fn start() -> BuildStart {
         outputs: vec![BuildOutput {
             disk: "kiln-out-0".into(),
             path: "/run/kiln/build/out/image".into(),
-            attributes: "type=oci,compression=zstd".into(),
+            kind: Kind::Oci.into(),
+            attributes: [("compression".into(), "zstd".into())].into(),
         }],
         platforms: vec!["linux/amd64".into()],
         ..Default::default()
@@ -41,6 +44,8 @@ fn a_whole_build_is_taken() {
     let build = Build::try_from(Asked { start: start(), parts: parts() }).unwrap();
     assert_eq!(build.ssh, [Ssh::Relayed("default".into()), Ssh::Key("key".into())]);
     assert_eq!(build.exports[0].order.disk, "kiln-out-0");
+    assert_eq!(build.exports[0].told.attributes["compression"], "zstd");
+    assert_eq!(build.order.target.as_deref(), Some("last"));
     assert_eq!(build.timeout, None);
     let mut inline = start();
     inline.context.clear();
@@ -75,26 +80,24 @@ fn paths_lead_nowhere_else() {
         check(|start, _| start.dockerfile = path.into(), "is not a path in the context");
     }
     check(|start, _| start.context.clear(), "is not a path in the context");
-    for path in ["out", "/run/../etc", "/a,dest=b", "/a\"b"] {
+    for path in ["out", "/run/../etc", "/a\0"] {
         check(|start, _| start.outputs[0].path = path.into(), "an output is not an absolute path");
     }
 }
 
 #[test]
 fn outputs_say_what_they_are_and_not_where_they_go() {
-    for attributes in [
-        "type=local",
-        "type=image,push=true",
-        "type=oci,dest=/etc/passwd",
-        "type=oci,\"dest=/etc/passwd\"",
-        "type=oci, dest=/etc/passwd",
-        "type=oci,type=local",
-        "type=oci,tar=false",
-        "name=a",
-    ] {
-        check(|start, _| start.outputs[0].attributes = attributes.into(), "an output says");
+    let attribute = |name: &str| {
+        let one = (name.to_owned(), "true".to_owned());
+        move |start: &mut BuildStart, _: &mut Parts| {
+            start.outputs[0].attributes.extend([one]);
+        }
+    };
+    for name in ["dest", "tar", "push", "name", "platform-split"] {
+        check(attribute(name), "an output has an attribute that it cannot have");
     }
-    check(|start, _| start.outputs[0].attributes.clear(), "what an output is is empty");
+    check(|start, _| start.outputs[0].kind = 0, "does not say what it is");
+    check(|start, _| start.outputs[0].kind = 9, "does not say what it is");
     check(|start, _| start.outputs[0].disk.clear(), "serial number");
     check(|start, _| start.outputs.extend(start.outputs.clone()), "two outputs go through");
 }
@@ -115,15 +118,22 @@ fn contexts_come_from_somewhere() {
 
 #[test]
 fn everything_else_is_checked_too() {
-    check(|start, _| start.options.push("--output=type=local,dest=/".into()), "--output");
+    let allowed = vec!["device".to_owned()];
+    check(|start, _| start.options.as_mut().unwrap().allow = allowed, "what is allowed");
     check(|start, _| start.platforms.push("windows/amd64".into()), "windows");
-    check(|start, _| start.cache_from.push("type=registry\nx".into()), "a cache is");
-    check(|start, _| start.cache_to.push("type=local,dest=/etc".into()), "a cache is of a kind");
-    check(|start, _| start.cache_from.push("type=inline".into()), "a cache is of a kind");
+    check(|start, _| start.cache_from.push("a\nx".into()), "a cache is");
+    check(|start, _| start.cache_from.push(String::new()), "a cache is");
+    let cache = |reference: &str, name: &str| BuildCache {
+        reference: reference.to_owned(),
+        attributes: [(name.to_owned(), "x".to_owned())].into(),
+    };
+    check(|start, _| start.cache_to.push(cache("a", "dest")), "a cache has an attribute");
+    check(|start, _| start.cache_to.push(cache("", "mode")), "an inline cache has an attribute");
+    check(|start, _| start.cache_to.push(cache("a\0", "mode")), "a cache is");
     check(|start, _| start.secrets.push("a,src=/etc/shadow".into()), "a secret has no name");
     check(|start, _| start.ssh[0].id = "a=b".into(), "an ssh agent has no name");
     check(
-        |start, _| start.options = vec!["--pull".into(); MAX_ITEMS + 1],
-        "more than 1024 of options",
+        |start, _| start.cache_from = vec!["a".into(); MAX_ITEMS + 1],
+        "more than 1024 of caches",
     );
 }

@@ -43,6 +43,10 @@ pub(super) fn record(exchange: &Exchange<'_>, path: &str, problem: &Problem) {
         code: problem.code.as_str().to_owned(),
         reason: escaped(&problem.message, MAX_REASON_BYTES),
         upstream_status: problem.upstream.as_ref().and_then(|upstream| upstream.status),
+        retry_after_seconds: problem
+            .upstream
+            .as_ref()
+            .and_then(|upstream| upstream.retry_after_seconds),
         at: SystemTime::now(),
     });
 }

@@ -142,6 +142,10 @@ pub(super) fn refuse(caller: &Caller, asked: &Asked, failure: &Failure) -> Probl
         code: problem.code.as_str().to_owned(),
         reason: bounded(&problem.message),
         upstream_status: problem.upstream.as_ref().and_then(|upstream| upstream.status),
+        retry_after_seconds: problem
+            .upstream
+            .as_ref()
+            .and_then(|upstream| upstream.retry_after_seconds),
         at: SystemTime::now(),
     });
     problem

@@ -87,7 +87,8 @@ impl Images {
                 found: found.iter().map(ToString::to_string).collect(),
             });
         }
-        let files = export::files(&tree, names, saved.as_deref());
+        let platform = self.only_platform(&repository, &tree).await?;
+        let files = export::files(&tree, names, platform, saved.as_deref());
         Ok(Plan::new(self.store.clone(), repository, files))
     }
 

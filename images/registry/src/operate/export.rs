@@ -12,7 +12,7 @@ use crate::{
     content::Chunks,
     digest::Digest,
     layout::{INDEX, LAYOUT, docker, names},
-    manifest::{Annotations, Content, Descriptor, Manifest, media},
+    manifest::{Annotations, Content, Descriptor, Manifest, Platform, media},
     repository::Repository,
     store::Store,
 };
@@ -36,8 +36,23 @@ impl Images {
         };
         let names = std::slice::from_ref(reference);
         let saved = saved(&tree, names);
-        let files = files(&tree, names, Some(saved.as_slice()));
+        let platform = self.only_platform(&repository, &tree).await?;
+        let files = files(&tree, names, platform, Some(saved.as_slice()));
         Ok(Plan::new(self.store.clone(), repository, files).read(None))
+    }
+
+    /// Of what is one image and no index, which would say it itself.
+    pub(super) async fn only_platform(
+        &self,
+        repository: &Repository,
+        tree: &Tree,
+    ) -> Result<Option<Platform>, OperateError> {
+        match tree.top() {
+            Some(top) if !top.manifest.is_index() => {
+                Ok(self.platforms(repository, tree).await?.pop())
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Of an index that was brought in part: the images that are here, each of them whole.
@@ -97,11 +112,12 @@ async fn chosen(
 pub(super) fn files(
     tree: &Tree,
     names: &[Reference],
+    platform: Option<Platform>,
     saved: Option<&[docker::Saved]>,
 ) -> Vec<File> {
     let index = Manifest {
         media_type: media::OCI_INDEX.to_owned(),
-        content: Content::Index { manifests: entries(tree, names) },
+        content: Content::Index { manifests: entries(tree, names, platform) },
         subject: None,
         artifact_type: None,
         annotations: Annotations::new(),
@@ -129,9 +145,10 @@ pub(super) fn files(
 }
 
 /// Of the index: what the tree is of, once for each of its tags.
-fn entries(tree: &Tree, names: &[Reference]) -> Vec<Descriptor> {
+fn entries(tree: &Tree, names: &[Reference], platform: Option<Platform>) -> Vec<Descriptor> {
     let Some(top) = tree.top() else { return Vec::new() };
-    let plain = Descriptor::new(&top.manifest.media_type, top.digest, top.bytes.len() as u64);
+    let mut plain = Descriptor::new(&top.manifest.media_type, top.digest, top.bytes.len() as u64);
+    plain.platform = platform;
     let tagged = names.iter().filter_map(|name| {
         let mut entry = plain.clone();
         entry.annotations.insert(names::REF_NAME.into(), name.tag.as_ref()?.to_string());

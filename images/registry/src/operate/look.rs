@@ -116,7 +116,8 @@ impl Images {
         })
     }
 
-    async fn platforms(
+    /// Those that its images are for.
+    pub(super) async fn platforms(
         &self,
         repository: &Repository,
         tree: &Tree,

@@ -49,9 +49,15 @@ impl Case {
         self.arguments.iter().map(|word| word.replace('@', &context)).collect()
     }
 
+    /// What its context is called. An engine takes contexts of one name for one that has changed: of
+    /// what is alike in two of them, the second would have the first one's times.
+    pub(super) fn context_name(&self) -> String {
+        format!("context-{}", self.name)
+    }
+
     /// Makes the context in a directory of this case's name, with the same times each time.
     pub(super) fn prepare(&self, directory: &Path) -> anyhow::Result<PathBuf> {
-        let context = directory.join(&self.name).join("context");
+        let context = directory.join(&self.name).join(self.context_name());
         std::fs::create_dir_all(directory.join(&self.name))?;
         let script = "umask 022
             cp -r --no-preserve=all \"$0/context\" \"$1\" && cd \"$1\" || exit

@@ -25,7 +25,7 @@ for case in /cases/*/; do
     mapfile -t words <"$case/words"
     /usr/libexec/docker/cli-plugins/docker-buildx build --progress=plain --network=host \
         --provenance=false --output "type=oci,dest=/out/$name.tar" \
-        "${words[@]}" "$case/context" >"/out/$name.log" 2>&1 ||
+        "${words[@]}" "$case/context-$name" >"/out/$name.log" 2>&1 ||
         { echo "$name ended with $?"; tail -n 30 "/out/$name.log"; }
 done
 rm /out/engine.log
@@ -37,7 +37,7 @@ pub(super) async fn build(scene: &Scene, cases: &[Case], into: &Path) -> anyhow:
     std::fs::create_dir(&contexts)?;
     for case in cases {
         case.prepare(&contexts)?;
-        let inside = Path::new("/cases").join(&case.name).join("context");
+        let inside = Path::new("/cases").join(&case.name).join(case.context_name());
         let words = case.arguments(&inside).join("\n");
         std::fs::write(contexts.join(&case.name).join("words"), words)?;
     }
@@ -53,7 +53,7 @@ pub(super) async fn build(scene: &Scene, cases: &[Case], into: &Path) -> anyhow:
     let kiln = kiln.arguments(["--input-raw", &input, "--output", &output, "--workdir", "/"]);
     let ended = kiln
         .arguments(["--", "bash", "-c", SCRIPT])
-        .limit(std::time::Duration::from_secs(1800))
+        .limit(std::time::Duration::from_secs(3600))
         .run()
         .await
         .context("building with docker's own")?;

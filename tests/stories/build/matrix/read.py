@@ -56,11 +56,13 @@ def image(blobs, descriptor):
     manifest = json.loads(blobs[descriptor["digest"]])
     config = json.loads(blobs[manifest["config"]["digest"]])
     config.pop("created", None)
-    for step in config.get("history", []):
+    for step in config.get("history") or []:
         step.pop("created", None)
-    diffs = config["rootfs"].pop("diff_ids")
-    assert len(diffs) == len(manifest["layers"])
-    for diff, described in zip(diffs, manifest["layers"]):
+    # An image without a layer has no list of them.
+    diffs = config["rootfs"].pop("diff_ids") or []
+    layers = manifest["layers"] or []
+    assert len(diffs) == len(layers)
+    for diff, described in zip(diffs, layers):
         content = unpacked(blobs[described["digest"]], described["mediaType"])
         assert diff == "sha256:" + hashlib.sha256(content).hexdigest(), described
     return {
@@ -70,7 +72,7 @@ def image(blobs, descriptor):
         "config": config,
         "layers": [
             {"type": each["mediaType"], "files": layer(blobs[each["digest"]], each["mediaType"])}
-            for each in manifest["layers"]
+            for each in layers
         ],
     }
 

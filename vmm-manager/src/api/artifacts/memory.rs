@@ -7,36 +7,35 @@ use std::{
 };
 
 use kiln_registry::{digest::Digest, operate::Plan};
-use tokio::sync::Semaphore;
 
+use super::turns::Turns;
 use crate::job::JobId;
 
 const MOST: usize = 4096;
-/// Read at once, whoever asks.
-const READERS: usize = 2;
 
 type Key = (JobId, String);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Digests {
     known: Mutex<HashMap<Key, Digest>>,
-    readers: Semaphore,
-}
-
-impl Default for Digests {
-    fn default() -> Self {
-        Self { known: Mutex::default(), readers: Semaphore::new(READERS) }
-    }
+    turns: Turns,
 }
 
 impl Digests {
     /// The same artifact has the same bytes each time.
-    pub(super) async fn of(&self, job: &JobId, name: &str, plan: &Plan) -> io::Result<Digest> {
+    pub(super) async fn of(
+        &self,
+        tenant: &str,
+        job: &JobId,
+        name: &str,
+        plan: &Plan,
+    ) -> io::Result<Digest> {
         let key = (job.clone(), name.to_owned());
         if let Some(digest) = self.known(&key) {
             return Ok(digest);
         }
-        let _turn = self.readers.acquire().await.map_err(io::Error::other)?;
+        let turn = self.turns.take(tenant).await;
+        let _turn = turn.ok_or_else(|| io::Error::other("nothing is read any more"))?;
         // Whoever was here before may have asked for the same.
         if let Some(digest) = self.known(&key) {
             return Ok(digest);

@@ -45,6 +45,7 @@ fn graph(record: &BuildRecord) -> v1::BuildProgressGraph {
         images: _,
         cache_key: _,
         context_bytes: _,
+        context_digests: _,
         exported_bytes: _,
     } = record;
     let over = || steps.iter().filter(|step| step.completed_at.is_some());

@@ -83,8 +83,18 @@ fn material(served: &Served) -> v1::Material {
 }
 
 fn refusal(refused: &Refused) -> v1::RegistryRefusal {
-    let Refused { registry, repository, target, code, reason, upstream_status, times, first, last } =
-        refused.clone();
+    let Refused {
+        registry,
+        repository,
+        target,
+        code,
+        reason,
+        upstream_status,
+        retry_after_seconds,
+        times,
+        first,
+        last,
+    } = refused.clone();
     v1::RegistryRefusal {
         registry: named(registry.as_ref()),
         repository,
@@ -92,6 +102,7 @@ fn refusal(refused: &Refused) -> v1::RegistryRefusal {
         code,
         reason,
         upstream_status: upstream_status.map_or(0, u32::from),
+        retry_after_seconds: retry_after_seconds.unwrap_or(0),
         times,
         first_at: Some(first.into()),
         last_at: Some(last.into()),

@@ -180,6 +180,7 @@ fn refused(registry: &str, repository: &str, code: &str, reason: &str) -> Refuse
         code: code.to_owned(),
         reason: reason.to_owned(),
         upstream_status: None,
+        retry_after_seconds: None,
         times: 1,
         first: at,
         last: at,
@@ -212,13 +213,19 @@ fn what_the_host_saw_goes_before_what_the_guest_says() {
         upstream_status: Some(status),
         ..refused("docker.io", "library/debian", code, "docker.io does not give it")
     };
-    for (code, status) in [("DENIED", 401), ("DENIED", 403), ("TOOMANYREQUESTS", 429)] {
+    for (code, status) in
+        [("DENIED", 401), ("DENIED", 403), ("MANIFEST_UNKNOWN", 404), ("TOOMANYREQUESTS", 429)]
+    {
         let failure = seen(HUB, upstream(code, status));
         assert_eq!(failure.class, FailureClass::Registry, "{failure:?}");
         assert_eq!(failure.details["status"], status.to_string());
         assert_eq!(failure.details["host"], "docker.io");
         assert_eq!(failure.details["repository"], "library/debian");
     }
+    // A wait that the registry asked for is told as it was seen, whatever the words are.
+    let limited = Refused { retry_after_seconds: Some(90), ..upstream("TOOMANYREQUESTS", 429) };
+    let failure = seen(HUB, limited);
+    assert_eq!(failure.details["retry_after_seconds"], "90");
     // Something else was refused before, and has nothing to do with it.
     let failure = seen("failed to solve: unterminated heredoc", upstream("DENIED", 401));
     assert_eq!(failure.details["reason"], "dockerfile");

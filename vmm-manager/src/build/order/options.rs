@@ -1,9 +1,11 @@
-//! Options of the engine's client that are told as it has them: one table.
+//! What steps are to have, and what the image is to say of itself.
 
-use crate::job::{Build, Entitlement, RunNetwork};
+use crate::{
+    guest::{BuildOptions, BuildPair},
+    job::{Build, Entitlement, RunNetwork, Ulimit},
+};
 
-/// `--NAME` or `--NAME=VALUE`, in the order of the table.
-pub(super) fn options(build: &Build) -> Vec<String> {
+pub(super) fn options(build: &Build) -> BuildOptions {
     let Build {
         context: _,
         dockerfile: _,
@@ -29,69 +31,39 @@ pub(super) fn options(build: &Build) -> Vec<String> {
         provenance,
         sbom,
     } = build;
-    let mut options = Options(Vec::new());
-    for (name, address) in add_hosts {
-        options.value("add-host", format!("{name}:{address}"));
-    }
-    for entitlement in allow {
-        options.value("allow", entitlement.name());
-    }
-    for (key, value) in annotations {
-        options.value("annotation", format!("{key}={value}"));
-    }
-    for (name, value) in build_args {
-        options.value("build-arg", format!("{name}={value}"));
-    }
-    for (name, value) in labels {
-        options.value("label", format!("{name}={value}"));
-    }
-    // The guest has no other: its own is the host's in the engine's words.
-    options.value("network", network.name());
-    if *no_cache {
-        options.flag("no-cache");
-    }
-    for stage in no_cache_filter {
-        options.value("no-cache-filter", stage);
-    }
-    // Ours comes from the host; the engine's only where it is asked for.
-    options.value("provenance", provenance.as_deref().unwrap_or("false"));
-    if *pull {
-        options.flag("pull");
-    }
-    match sbom {
-        Some(scanner) => options.value("sbom", format!("generator={scanner}")),
-        None => options.value("sbom", "false"),
-    }
-    if let Some(bytes) = shm_bytes {
-        options.value("shm-size", bytes);
-    }
-    if let Some(target) = target {
-        options.value("target", target);
-    }
-    for ulimit in ulimits {
-        options.value("ulimit", format!("{}={}:{}", ulimit.name, ulimit.soft, ulimit.hard));
-    }
-    options.0
-}
-
-struct Options(Vec<String>);
-
-impl Options {
-    fn flag(&mut self, name: &str) {
-        self.0.push(format!("--{name}"));
-    }
-
-    fn value(&mut self, name: &str, value: impl std::fmt::Display) {
-        self.0.push(format!("--{name}={value}"));
+    let hosts = add_hosts.iter().map(|(name, address)| pair(name, address.to_string()));
+    let scanner = sbom.as_ref().map(|scanner| format!("generator={scanner}"));
+    BuildOptions {
+        target: target.clone().unwrap_or_default(),
+        build_args: pairs(build_args),
+        labels: pairs(labels),
+        annotations: pairs(annotations),
+        add_hosts: hosts.collect(),
+        no_cache: *no_cache,
+        no_cache_filter: no_cache_filter.clone(),
+        pull: *pull,
+        no_network: *network == RunNetwork::None,
+        shm_bytes: shm_bytes.unwrap_or_default(),
+        ulimits: ulimits.iter().map(Ulimit::told).collect(),
+        allow: allow.iter().map(|one| one.name().to_owned()).collect(),
+        // Ours comes from the host; the engine's only where it is asked for.
+        provenance: provenance.clone().unwrap_or_default(),
+        sbom: scanner.unwrap_or_default(),
     }
 }
 
-impl RunNetwork {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Host => "host",
-            Self::None => "none",
-        }
+fn pairs(pairs: &[(String, String)]) -> Vec<BuildPair> {
+    pairs.iter().map(|(name, value)| pair(name, value.clone())).collect()
+}
+
+fn pair(name: &str, value: String) -> BuildPair {
+    BuildPair { name: name.to_owned(), value }
+}
+
+impl Ulimit {
+    fn told(&self) -> String {
+        let Self { name, soft, hard } = self;
+        format!("{name}={soft}:{hard}")
     }
 }
 

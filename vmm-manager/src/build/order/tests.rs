@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     build::samples,
+    guest::{BuildOptions, BuildPair},
     job::{
         CacheImport, Compression, DiskFormat, Entitlement, InputDisk, NamedContext, OutputDisk,
         RunNetwork, SourceId, SshSource, Ulimit, Work,
@@ -49,13 +50,14 @@ fn a_plain_build_is_told_what_is_usual() {
     assert_eq!((command.id.as_str(), command.output_offset, command.resumed), (JOB, 7, true));
     assert_eq!(command.context.as_deref(), Some("/context"));
     assert_eq!(command.dockerfile.as_deref(), Some("Dockerfile"));
-    assert_eq!(command.options, ["--network=host", "--provenance=false", "--sbom=false"]);
+    assert_eq!(command.options, BuildOptions::default());
     assert!(command.parts.is_empty() && command.outputs.is_empty());
 }
 
 #[test]
 fn every_option_is_told_in_its_words() {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let told = |name: &str, value: &str| BuildPair { name: name.into(), value: value.into() };
     let build = Build {
         target: Some("last".to_owned()),
         build_args: vec![pair("A", "1=2,\n3"), pair("B", "")],
@@ -75,24 +77,22 @@ fn every_option_is_told_in_its_words() {
     };
     assert_eq!(
         of(&build, &[]).options,
-        [
-            "--add-host=a.test:192.0.2.1",
-            "--allow=network.host",
-            "--allow=security.insecure",
-            "--annotation=index:a=b",
-            "--build-arg=A=1=2,\n3",
-            "--build-arg=B=",
-            "--label=l=x",
-            "--network=none",
-            "--no-cache",
-            "--no-cache-filter=stage",
-            "--provenance=mode=max",
-            "--pull",
-            "--sbom=generator=one.test/scan:1",
-            "--shm-size=1048576",
-            "--target=last",
-            "--ulimit=nofile=10:20",
-        ]
+        BuildOptions {
+            target: "last".to_owned(),
+            build_args: vec![told("A", "1=2,\n3"), told("B", "")],
+            labels: vec![told("l", "x")],
+            annotations: vec![told("index:a", "b")],
+            add_hosts: vec![told("a.test", "192.0.2.1")],
+            no_cache: true,
+            no_cache_filter: vec!["stage".to_owned()],
+            pull: true,
+            no_network: true,
+            shm_bytes: 1 << 20,
+            ulimits: vec!["nofile=10:20".to_owned()],
+            allow: vec!["network.host".to_owned(), "security.insecure".to_owned()],
+            provenance: "mode=max".to_owned(),
+            sbom: "generator=one.test/scan:1".to_owned(),
+        }
     );
 }
 
@@ -165,45 +165,44 @@ fn what_means_this_host_is_named_as_guests_reach_it() {
     }
     assert_eq!(
         command.cache_from,
-        [
-            "type=registry,ref=registry.kiln:5000/local/app/cache:main",
-            "type=registry,ref=one.test/app:cache",
-        ]
+        ["registry.kiln:5000/local/app/cache:main", "one.test/app:cache",]
     );
-    let rest =
-        "mode=max,image-manifest=true,compression=zstd,force-compression=true,ignore-error=true";
-    assert_eq!(
-        command.cache_to,
-        [
-            "type=inline".to_owned(),
-            format!(
-                "type=registry,ref=registry.kiln:5000/local/kiln.build/{JOB}/cache/1:cache,{rest}"
-            ),
-            format!(
-                "type=registry,ref=registry.kiln:5000/local/kiln.build/{JOB}/cache/2:cache,{rest}"
-            ),
-        ]
+    let rest = words(
+        "compression=zstd force-compression=true ignore-error=true image-manifest=true mode=max",
     );
+    let registry = |at: usize| BuildCache {
+        reference: format!("registry.kiln:5000/local/kiln.build/{JOB}/cache/{at}:cache"),
+        attributes: rest.clone(),
+    };
+    assert_eq!(command.cache_to, [BuildCache::default(), registry(1), registry(2)]);
+}
+
+/// `NAME=VALUE …`.
+fn words(text: &str) -> Attributes {
+    attributes(text.split_whitespace().map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap();
+        (name, value.to_owned())
+    }))
 }
 
 #[test]
 fn exports_say_what_they_are_and_where_they_pass() {
     let export = |output, kind| Export { name: "unused".to_owned(), output, kind };
-    let check = |platforms: &[&str], kind: ExportKind, expected: &str| {
+    let check = |platforms: &[&str], kind: ExportKind, expected: (Kind, &str)| {
         let platforms = platforms.iter().map(ToString::to_string).collect();
         let build = Build { platforms, exports: vec![export(1, kind)], ..samples::build() };
         let output = of(&build, &[]).outputs.remove(0);
-        assert_eq!(output.attributes, expected);
+        assert_eq!((output.kind(), &output.attributes), (expected.0, &words(expected.1)));
         assert_eq!(
             (output.disk.as_str(), output.path.as_str()),
             ("kiln-out-1", "/run/kiln/build/out/tree")
         );
     };
     let two = ["linux/amd64", "linux/arm64"];
-    check(&[], ExportKind::Tree { platform_split: true }, "type=tar");
-    check(&two, ExportKind::Tree { platform_split: true }, "type=tar,platform-split=true");
-    check(&two, ExportKind::Tree { platform_split: false }, "type=tar,platform-split=false");
-    check(&[], ExportKind::Image(image()), "type=oci,oci-mediatypes=true");
+    check(&[], ExportKind::Tree { platform_split: true }, (Kind::Tar, ""));
+    check(&two, ExportKind::Tree { platform_split: true }, (Kind::Tar, "platform-split=true"));
+    check(&two, ExportKind::Tree { platform_split: false }, (Kind::Tar, "platform-split=false"));
+    check(&[], ExportKind::Image(image()), (Kind::Oci, "oci-mediatypes=true"));
     let all = ImageExport {
         names: vec!["local/a:1".to_owned()],
         push: true,
@@ -217,8 +216,11 @@ fn exports_say_what_they_are_and_where_they_pass() {
     check(
         &[],
         ExportKind::Image(all),
-        "type=oci,oci-mediatypes=false,compression=gzip,compression-level=3,force-compression=true,\
-         rewrite-timestamp=true",
+        (
+            Kind::Oci,
+            "oci-mediatypes=false compression=gzip compression-level=3 force-compression=true \
+             rewrite-timestamp=true",
+        ),
     );
 }
 
@@ -260,6 +262,9 @@ fn the_key_is_of_what_is_built_and_of_nothing_else() {
         Build { platforms: vec!["linux/arm64".to_owned()], ..plain.clone() },
         Build { exports: exported(&[]), ..plain.clone() },
         args(&["A"]),
+        Build { labels: vec![pair("A")], ..plain.clone() },
+        Build { network: RunNetwork::None, ..plain.clone() },
+        Build { sbom: Some("a".to_owned()), ..plain.clone() },
     ] {
         assert_ne!(of(other.clone()), key, "{other:?}");
     }

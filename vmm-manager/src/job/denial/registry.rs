@@ -106,6 +106,9 @@ pub(super) fn denied(failure: Failure, refused: &Refused) -> Failure {
     if let Some(host) = host {
         denied = denied.with("host", host);
     }
+    if let Some(seconds) = refused.retry_after_seconds {
+        denied = denied.with("retry_after_seconds", seconds);
+    }
     match upstream_status.or_else(|| answered(code)) {
         Some(status) => denied.with("status", status),
         None => denied,

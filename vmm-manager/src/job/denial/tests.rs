@@ -170,6 +170,7 @@ fn refused(repository: &str, target: &str, last: u64) -> registry::Refused {
         code: "DENIED".to_owned(),
         reason: "its egress policy has no rule like registry.example:5443".to_owned(),
         upstream_status: Some(403),
+        retry_after_seconds: None,
         times: 1,
         first: at(last),
         last: at(last),

@@ -16,9 +16,9 @@ pub(super) async fn start(host: &Host, job: &JobHandle, greeted: &Greeted) -> Re
         limit: host.limits.engine,
     };
     match greeted.guest.start_engine(start).await {
-        Ok(Engine { engine_version, client_version, steps, platforms }) => {
+        Ok(Engine { version, steps, platforms }) => {
             let job = job.id();
-            tracing::info!(%job, engine_version, client_version, ?platforms, "an engine is ready");
+            tracing::info!(%job, version, ?platforms, "an engine is ready");
             for step in steps {
                 tracing::debug!(%job, step = step.name, since = ?step.since_kernel_start);
             }

@@ -97,6 +97,7 @@ async fn publish(
     record.images = images;
     record.exported_bytes = exported_bytes;
     durable(job.record_build(Arc::new(record)), &host.limits).await?;
+    at(Point::Recorded);
     if keeps_none {
         // Caches that went on to registries outside: no output will expire and take them along.
         super::discard(host, job).await;

@@ -243,7 +243,6 @@ impl Agent for Scripted {
         match self.script.engine {
             Engine::Starts => Ok(Response::new(v1::StartEngineResponse {
                 engine_version: "26".to_owned(),
-                client_version: "0.13".to_owned(),
                 steps: Vec::new(),
                 platforms: vec!["linux/amd64".to_owned()],
             })),

@@ -3,7 +3,7 @@
 
 use kiln_proto::agent::{
     event,
-    v1::{self, build_event, disk_refused, disk_response, exec_request::Event},
+    v1::{self, build_event, build_output, disk_refused, disk_response, exec_request::Event},
 };
 
 use super::{
@@ -113,7 +113,7 @@ async fn a_build_has_its_secrets_before_it_and_leaves_its_tree() {
     let [Event::Part(part), Event::Build(start)] = &heard[..] else { panic!("{heard:?}") };
     assert_eq!((part.name.as_str(), &part.data[..]), ("token", &b"hunter2"[..]));
     assert!(!start.resumed);
-    assert_eq!(start.outputs[0].attributes, "type=tar");
+    assert_eq!(start.outputs[0].kind(), build_output::Kind::Tar);
     let ended = job.snapshot();
     for step in [Step::Engine, Step::Work, Step::Pack, Step::Ingest, Step::Publish] {
         assert!(steps(&ended).contains(&step), "{step}");
@@ -171,6 +171,14 @@ async fn a_cancelled_build_is_killed_and_not_asked() {
         cancelled.cancel(CancelReason::Asked);
     });
     assert_eq!(finish(&bench, job).await, Outcome::Cancelled);
+    // It is on its way when the job ends.
+    let is_killed = || heard(&script).iter().any(|event| matches!(event, Event::Kill(_)));
+    for _ in 0..1000 {
+        if is_killed() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let heard = heard(&script);
     assert!(heard.iter().any(|event| matches!(event, Event::Kill(_))), "{heard:?}");
     assert!(!heard.iter().any(|event| matches!(event, Event::Signal(_))), "{heard:?}");

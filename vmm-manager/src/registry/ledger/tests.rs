@@ -36,6 +36,7 @@ fn refusal(target: &str) -> Refusal {
         code: "DENIED".to_owned(),
         reason: "no \"such\" thing".to_owned(),
         upstream_status: Some(403),
+        retry_after_seconds: Some(7),
         at: UNIX_EPOCH + Duration::from_secs(10),
     }
 }

@@ -257,6 +257,23 @@ async fn what_is_left_is_bounded_in_number_bytes_and_age() {
 }
 
 #[tokio::test]
+async fn who_leaves_much_takes_nobody_elses_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let sources = Sources::open(directory.path(), BUDGET * 4).unwrap();
+    let contents: Vec<_> = (0..6).map(|more| bytes(LENGTH + more)).collect();
+    cut_off(&sources, "b", &contents[0], 0, 150_000).await;
+    until(|| part(&sources, "b", &contents[0]) == 150_000).await;
+    // Five times 200,000 are a quarter of it, but for what another has there.
+    for content in &contents[1..] {
+        cut_off(&sources, "a", content, 0, 200_000).await;
+        until(|| part(&sources, "a", content) == 200_000).await;
+    }
+    until(|| sources.used_bytes() <= BUDGET).await;
+    assert_eq!(part(&sources, "a", &contents[1]), 0, "its own first one");
+    assert_eq!(part(&sources, "b", &contents[0]), 150_000, "which was there before all of them");
+}
+
+#[tokio::test]
 async fn who_may_come_back_gives_way_to_who_is_here() {
     let directory = tempfile::tempdir().unwrap();
     let sources = Sources::open(directory.path(), BUDGET).unwrap();

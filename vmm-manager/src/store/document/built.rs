@@ -17,6 +17,7 @@ pub(super) struct Built {
     images: Vec<ImageDocument>,
     cache_key: String,
     context_bytes: u64,
+    context_digests: Vec<String>,
     exported_bytes: u64,
 }
 
@@ -82,6 +83,7 @@ impl From<&BuildRecord> for Built {
             images,
             cache_key,
             context_bytes,
+            context_digests,
             exported_bytes,
         } = record.clone();
         Self {
@@ -92,6 +94,7 @@ impl From<&BuildRecord> for Built {
             images: images.into_iter().map(ImageDocument::from).collect(),
             cache_key,
             context_bytes,
+            context_digests,
             exported_bytes,
         }
     }
@@ -107,6 +110,7 @@ impl From<Built> for Arc<BuildRecord> {
             images,
             cache_key,
             context_bytes,
+            context_digests,
             exported_bytes,
         } = document;
         Self::new(BuildRecord {
@@ -117,6 +121,7 @@ impl From<Built> for Arc<BuildRecord> {
             images: images.into_iter().map(Image::from).collect(),
             cache_key,
             context_bytes,
+            context_digests,
             exported_bytes,
         })
     }

@@ -47,6 +47,8 @@ struct RefusalDocument {
     code: String,
     reason: String,
     upstream_status: Option<u16>,
+    #[serde(default)]
+    retry_after_seconds: Option<u64>,
     times: u64,
     first: i64,
     last: i64,
@@ -152,12 +154,24 @@ impl From<&Refused> for RefusalDocument {
             code,
             reason,
             upstream_status,
+            retry_after_seconds,
             times,
             first,
             last,
         } = refused.clone();
         let (first, last) = (nanos_of(first), nanos_of(last));
-        Self { registry, repository, target, code, reason, upstream_status, times, first, last }
+        Self {
+            registry,
+            repository,
+            target,
+            code,
+            reason,
+            upstream_status,
+            retry_after_seconds,
+            times,
+            first,
+            last,
+        }
     }
 }
 
@@ -170,11 +184,23 @@ impl From<RefusalDocument> for Refused {
             code,
             reason,
             upstream_status,
+            retry_after_seconds,
             times,
             first,
             last,
         } = refusal;
         let (first, last) = (time_of(first), time_of(last));
-        Self { registry, repository, target, code, reason, upstream_status, times, first, last }
+        Self {
+            registry,
+            repository,
+            target,
+            code,
+            reason,
+            upstream_status,
+            retry_after_seconds,
+            times,
+            first,
+            last,
+        }
     }
 }

@@ -186,9 +186,14 @@ pub(in crate::store) fn built() -> impl Strategy<Value = BuildRecord> {
             line,
         },
     );
-    let counts = (any::<[u32; 2]>(), any::<[u64; 2]>(), text());
+    let counts = (any::<[u32; 2]>(), any::<[u64; 2]>(), text(), texts());
     (vec(step, 0..3), vec(warning, 0..3), vec(images(), 0..3), counts).prop_map(
-        |(steps, warnings, images, ([more_steps, more_warnings], bytes, cache_key))| {
+        |(
+            steps,
+            warnings,
+            images,
+            ([more_steps, more_warnings], bytes, cache_key, context_digests),
+        )| {
             let [context_bytes, exported_bytes] = bytes;
             BuildRecord {
                 steps,
@@ -198,6 +203,7 @@ pub(in crate::store) fn built() -> impl Strategy<Value = BuildRecord> {
                 images,
                 cache_key,
                 context_bytes,
+                context_digests,
                 exported_bytes,
             }
         },

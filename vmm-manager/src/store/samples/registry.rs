@@ -37,8 +37,9 @@ fn materials() -> impl Strategy<Value = Served> {
 
 fn refusals() -> impl Strategy<Value = Refused> {
     let named = (option::of(HOSTS), text(), text(), text(), text());
-    (named, option::of(any::<u16>()), any::<u64>(), times(), times()).prop_map(
-        |(named, upstream_status, times, first, last)| {
+    let answered = (option::of(any::<u16>()), option::of(any::<u64>()));
+    (named, answered, any::<u64>(), times(), times()).prop_map(
+        |(named, (upstream_status, retry_after_seconds), times, first, last)| {
             let (registry, repository, target, code, reason) = named;
             let registry = registry.map(|host| host.parse().unwrap());
             Refused {
@@ -48,6 +49,7 @@ fn refusals() -> impl Strategy<Value = Refused> {
                 code,
                 reason,
                 upstream_status,
+                retry_after_seconds,
                 times,
                 first,
                 last,

@@ -40,12 +40,15 @@ pub(super) fn record(story: &mut Story, record: &BuildRecord) {
         line => format!("{} ({}:{line})", warning.text, warning.file),
     });
     story.list("Warnings", lines, warnings.len(), u64::from(*more_warnings));
-    if let Some(BuildResult { images, cache_key, context_bytes, exported_bytes }) = result {
+    if let Some(BuildResult { images, cache_key, context_bytes, context_digests, exported_bytes }) =
+        result
+    {
         for image in images {
             self::image(story, image);
         }
         let (context, exported) = (size(*context_bytes), size(*exported_bytes));
         story.line("Bytes", &format!("{context} of context in, {exported} out"));
+        story.list("Contexts", context_digests.iter().cloned(), context_digests.len(), 0);
         if !cache_key.is_empty() {
             story.line("Cache key", cache_key);
         }
@@ -125,6 +128,7 @@ mod tests {
                     images: vec![image],
                     cache_key: "k".to_owned(),
                     context_bytes: 1024,
+                    context_digests: vec!["sha256:x".to_owned()],
                     exported_bytes: 2048,
                 }),
             },
@@ -139,6 +143,7 @@ Image        image: sha256:i (2 KiB, m)
              named local/a:1
              linux/amd64: - (0 layers)
 Bytes        1 KiB of context in, 2 KiB out
+Contexts     sha256:x
 Cache key    k
 ";
         assert_eq!(story.0, expected);

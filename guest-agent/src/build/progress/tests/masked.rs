@@ -1,42 +1,39 @@
 //! Secrets in whatever can be told, cut at every place.
 
-use std::fmt::Write as _;
-
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use kiln_buildkit::{
+    Failure, Place, Report, StatusResponse, Timestamp, Vertex, VertexStatus, VertexWarning,
+};
 use kiln_proto::agent::v1::build_event::Event;
 
-use super::{Random, decoded, done, events, failed, written};
+use super::{Random, decoded, done, events, failed, log, said, success, vertex, vertexes, written};
 use crate::build::progress::Translator;
 
 const SECRET: &str = "correct horse\nbattery staple";
-
-fn log(vertex: &str, stream: u32, data: &[u8]) -> String {
-    let data = STANDARD.encode(data);
-    format!(
-        "{{\"logs\":[{{\"vertex\":\"{vertex}\",\"stream\":{stream},\"data\":\"{data}\",\"timestamp\":\
-         \"2026-11-21T23:10:30Z\"}}]}}\n"
-    )
-}
 
 #[test]
 fn a_secret_that_is_cut_in_two_writes() {
     let text = format!("before {SECRET} after");
     for cut in 0..text.len() {
-        let said = log("a", 1, &text.as_bytes()[..cut]) + &log("a", 1, &text.as_bytes()[cut..]);
-        let all = events(said.as_bytes(), 1000, &[SECRET], done());
+        let said = said([
+            log("a", 1, &text.as_bytes()[..cut]),
+            log("a", 1, &text.as_bytes()[cut..]),
+            success("{}"),
+        ]);
+        let all = events(&said, 1000, &[SECRET], done());
         assert_eq!(written(&all, 1, 1), b"before *** after", "cut at {cut}");
     }
 }
 
 #[test]
 fn each_step_and_stream_is_a_row_of_its_own() {
-    let mut said = String::new();
-    for byte in SECRET.as_bytes() {
-        for (vertex, stream) in [("a", 1), ("a", 2), ("b", 1)] {
-            said += &log(vertex, stream, &[*byte]);
-        }
-    }
-    let all = events(said.as_bytes(), 1000, &[SECRET], done());
+    let rows = [("a", 1), ("a", 2), ("b", 1)];
+    let said = said(
+        SECRET
+            .as_bytes()
+            .iter()
+            .flat_map(|byte| rows.map(|(vertex, stream)| log(vertex, stream, &[*byte]))),
+    );
+    let all = events(&said, 1000, &[SECRET], done());
     for (step, stream) in [(1, 1), (1, 2), (2, 1)] {
         assert_eq!(written(&all, step, stream), b"***");
     }
@@ -45,10 +42,11 @@ fn each_step_and_stream_is_a_row_of_its_own() {
 #[test]
 fn what_is_held_back_comes_when_the_step_ends() {
     let mut translator = Translator::new(vec![SECRET.into()]);
-    let told = decoded(&translator.feed(2, log("a", 1, b"is it correct h").as_bytes()));
-    assert_eq!(written(&told, 1, 1), b"is it ");
-    let end = "{\"vertexes\":[{\"digest\":\"a\",\"completed\":\"2026-11-21T23:10:31Z\"}]}\n";
-    let told = decoded(&translator.feed(2, end.as_bytes()));
+    let told = translator.feed(1, &said([log("a", 1, b"is it correct h")]));
+    assert_eq!(written(&decoded(&told), 1, 1), b"is it ");
+    let completed = Some(Timestamp { seconds: 1, nanos: 0 });
+    let end = vertexes([Vertex { completed, ..vertex("a", "") }]);
+    let told = decoded(&translator.feed(1, &said([end])));
     assert_eq!(written(&told, 1, 1), b"correct h");
     assert!(matches!(told.last(), Some(Event::Step(_))), "and before its end is told");
 }
@@ -59,27 +57,50 @@ fn it_stands_nowhere() {
     for seed in 0..300 {
         let mut random = Random::new(seed);
         let quoted = SECRET.replace('\n', "\\n");
-        let mut said = format!(
-            "{{\"vertexes\":[{{\"digest\":\"a\",\"name\":\"RUN {quoted}\",\"error\":\"exit {quoted}\"}}],\
-             \"statuses\":[{{\"id\":\"send {quoted}\",\"vertex\":\"a\"}}],\
-             \"warnings\":[{{\"vertex\":\"a\",\"short\":\"{0}\",\"detail\":[\"{0}\"],\"url\":\
-             \"https://x/{quoted}\",\"sourceInfo\":{{\"filename\":\"{quoted}\"}}}}]}}\n",
-            STANDARD.encode(SECRET),
-        );
+        let info = kiln_buildkit::SourceInfo { filename: quoted.clone(), ..Default::default() };
+        let mut reports = vec![Report::Progress(StatusResponse {
+            vertexes: vec![Vertex {
+                error: format!("exit {quoted}"),
+                ..vertex("a", &format!("RUN {quoted}"))
+            }],
+            statuses: vec![VertexStatus {
+                id: format!("send {quoted}"),
+                vertex: "sha256:a".to_owned(),
+                ..VertexStatus::default()
+            }],
+            warnings: vec![VertexWarning {
+                vertex: "sha256:a".to_owned(),
+                short: SECRET.into(),
+                detail: vec![SECRET.into()],
+                url: format!("https://x/{quoted}"),
+                info: Some(info),
+                ..VertexWarning::default()
+            }],
+            logs: Vec::new(),
+        })];
         let mut rows = [SECRET.repeat(3), SECRET.repeat(3)];
         while rows.iter().any(|row| !row.is_empty()) {
             let row = random.below(2);
             let cut = random.below(20).min(rows[row].len());
             let part: String = rows[row].drain(..cut).collect();
-            said += &log(["a", "b"][row], 1, part.as_bytes());
+            reports.push(log(["a", "b"][row], 1, part.as_bytes()));
         }
-        let _ = write!(
-            said,
-            "{SECRET}:1\n--------------------\n 1 | >>> {SECRET}\n--------------------\n"
-        );
-        let _ = writeln!(said, "ERROR: process \"{quoted}\" failed: {SECRET}");
+        let place = Place {
+            file: quoted.clone(),
+            excerpt: format!(" 1 | >>> {SECRET}"),
+            ..Place::default()
+        };
+        reports.push(match seed % 3 {
+            0 => success(&format!("{{\"a\":\"{quoted}\"}}")),
+            _ => Report::Failed(Failure {
+                message: format!("process \"{quoted}\" failed: {SECRET}"),
+                vertex: quoted,
+                place: Some(place),
+            }),
+        });
         let size = 1 + random.below(200);
-        let all = events(said.as_bytes(), size, &[SECRET], failed());
+        let end = if seed % 3 == 0 { done() } else { failed() };
+        let all = events(&said(reports), size, &[SECRET], end);
         let shown = format!("{all:?}");
         for part in ["correct horse", "battery", "staple"] {
             assert!(!shown.contains(part), "seed {seed}: {shown}");
@@ -90,15 +111,11 @@ fn it_stands_nowhere() {
     }
 }
 
-/// The engine's own form of it is one in which nobody would find a secret.
 #[test]
-fn a_client_that_is_killed_while_it_writes_tells_no_half_of_an_object() {
-    let whole = log("a", 1, SECRET.as_bytes());
+fn a_client_that_is_killed_while_it_writes_tells_no_half_of_a_report() {
+    let whole = said([log("a", 1, SECRET.as_bytes())]);
     for cut in 1..whole.len() {
-        let all = events(&whole.as_bytes()[..cut], 1000, &[SECRET], failed());
-        assert!(!format!("{all:?}").contains("Y29y"), "cut at {cut}: {all:?}");
+        let all = events(&whole[..cut], 1000, &[SECRET], failed());
+        assert!(!format!("{all:?}").contains("horse"), "cut at {cut}: {all:?}");
     }
-    let broken = format!("{whole}\n").replace("\"stream\"", "\"stream");
-    let all = events(broken.as_bytes(), 1000, &[SECRET], failed());
-    assert!(!format!("{all:?}").contains("Y29y"), "{all:?}");
 }

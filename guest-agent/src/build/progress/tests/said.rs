@@ -4,14 +4,14 @@ use kiln_proto::agent::v1::build_event::Event;
 
 use super::{done, events, failed, fault, steps, written};
 
-const TWO: &str = include_str!("said/two.txt");
-const EXIT: &str = include_str!("said/exit3.txt");
-const COPY: &str = include_str!("said/badcopy.txt");
-const SECRET: &str = include_str!("said/secret.txt");
+const TWO: &[u8] = include_bytes!("said/two.reports");
+const EXIT: &[u8] = include_bytes!("said/exit3.reports");
+const COPY: &[u8] = include_bytes!("said/badcopy.reports");
+const SECRET: &[u8] = include_bytes!("said/secret.reports");
 
 #[test]
 fn a_build_that_succeeds() {
-    let all = events(TWO.as_bytes(), usize::MAX, &[], done());
+    let all = events(TWO, usize::MAX, &[], done());
     let steps = steps(&all);
     let names: Vec<&str> = steps.iter().map(|step| step.name.as_str()).collect();
     let runs: Vec<&&str> = names.iter().filter(|name| name.contains("RUN")).collect();
@@ -40,16 +40,16 @@ fn a_build_that_succeeds() {
 #[test]
 fn however_it_is_cut_it_says_the_same() {
     for said in [TWO, EXIT, COPY, SECRET] {
-        let whole = events(said.as_bytes(), usize::MAX, &[], failed());
+        let whole = events(said, usize::MAX, &[], failed());
         for size in [1, 7, 100, 4096] {
-            assert_eq!(events(said.as_bytes(), size, &[], failed()), whole, "in pieces of {size}");
+            assert_eq!(events(said, size, &[], failed()), whole, "in pieces of {size}");
         }
     }
 }
 
 #[test]
 fn what_a_step_wrote_comes_before_its_end() {
-    let all = events(EXIT.as_bytes(), usize::MAX, &[], failed());
+    let all = events(EXIT, usize::MAX, &[], failed());
     let run = fault(&all).step;
     let log = all.iter().rposition(|event| matches!(event, Event::Log(log) if log.step == run));
     let end = all.iter().position(
@@ -58,8 +58,8 @@ fn what_a_step_wrote_comes_before_its_end() {
     assert!(log.unwrap() < end.unwrap());
 }
 
-fn check(said: &str, step: &str, place: (&str, u32, u32), message: &str) {
-    let all = events(said.as_bytes(), 1000, &[], failed());
+fn check(said: &[u8], step: &str, place: (&str, u32, u32), message: &str) {
+    let all = events(said, 1000, &[], failed());
     let error = fault(&all);
     assert_eq!(error.message, message);
     assert_eq!((error.file.as_str(), error.first_line, error.last_line), place);
@@ -85,33 +85,33 @@ fn builds_that_fail() {
          uh2rwby8z0kfucxldxh7ubt0g::fvkb86sgq89sbjnqdts8w2tu8: \"/missing.txt\": not found",
     );
     check(
-        include_str!("said/syntax.txt"),
+        include_bytes!("said/syntax.reports"),
         "",
         ("Dockerfile", 3, 3),
         "failed to solve: dockerfile parse error on line 3: unknown instruction: COPPY (did you mean \
          COPY?)",
     );
     check(
-        include_str!("said/syntax3.txt"),
+        include_bytes!("said/syntax3.reports"),
         "",
         ("Dockerfile", 2, 3),
         "failed to solve: unterminated heredoc",
     );
     check(
-        include_str!("said/notfound.txt"),
+        include_bytes!("said/notfound.reports"),
         "[internal] load metadata for registry.test:5443/team/nope:1",
         ("Dockerfile", 1, 1),
         "failed to solve: registry.test:5443/team/nope:1: failed to resolve source metadata for \
          registry.test:5443/team/nope:1: registry.test:5443/team/nope:1: not found",
     );
     check(
-        include_str!("said/none.txt"),
+        include_bytes!("said/none.reports"),
         "",
         ("", 0, 0),
         "failed to solve: failed to read dockerfile: open Dockerfile: no such file or directory",
     );
     check(
-        include_str!("said/badtag.txt"),
+        include_bytes!("said/badtag.reports"),
         "",
         ("", 0, 0),
         "invalid tag \"Foo Bar\": invalid reference format",

@@ -6,12 +6,14 @@ use crate::build::{BuildRecord, Content, Image, PlatformImage};
 
 /// `None` before its exports are the host's.
 pub(in crate::api) fn result(record: &BuildRecord) -> Option<v1::BuildResult> {
-    let BuildRecord { images, cache_key, context_bytes, exported_bytes, .. } = record;
+    let BuildRecord { images, cache_key, context_bytes, context_digests, exported_bytes, .. } =
+        record;
     // The key is written down with the result, and has no other way to be there.
     (!cache_key.is_empty()).then(|| v1::BuildResult {
         images: images.iter().map(image).collect(),
         cache_key: cache_key.clone(),
         context_bytes: *context_bytes,
+        context_digests: context_digests.clone(),
         exported_bytes: *exported_bytes,
     })
 }
