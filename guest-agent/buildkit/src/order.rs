@@ -99,7 +99,6 @@ pub struct Export {
 #[serde(rename_all = "snake_case")]
 pub enum ExportKind {
     Oci,
-    Docker,
     Tar,
 }
 

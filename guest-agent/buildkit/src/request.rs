@@ -17,10 +17,6 @@ const NETWORK_HOST: &str = "network.host";
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidOrder {
-    #[error(
-        "docker exporter does not support exporting manifest lists, use the oci exporter instead"
-    )]
-    DockerList,
     #[error("--no-cache and --no-cache-filter cannot currently be used together")]
     NoCacheTwice,
     #[error("annotation {0:?} is of no kind: write KEY, manifest:KEY or index:KEY")]
@@ -70,12 +66,9 @@ pub(crate) fn request(order: &Order, session: &str, empty: PathBuf) -> Result<As
 
 fn exporters(order: &Order) -> Result<Vec<Exporter>, InvalidOrder> {
     let annotations = annotation::attributes(&order.annotations)?;
-    let is_list = order.platforms.len() > 1 || attributes::has_attestations(order);
     let exporter = |export: &Export| {
         let Export { kind, attributes, path: _ } = export;
         let (name, is_image) = match kind {
-            ExportKind::Docker if is_list => return Err(InvalidOrder::DockerList),
-            ExportKind::Docker => ("docker", true),
             ExportKind::Oci => ("oci", true),
             ExportKind::Tar => ("tar", false),
         };
@@ -86,9 +79,9 @@ fn exporters(order: &Order) -> Result<Vec<Exporter>, InvalidOrder> {
         {
             attributes.insert("buildinfo-attrs".into(), value.clone());
         }
-        Ok(Exporter { r#type: name.into(), attrs: attributes })
+        Exporter { r#type: name.into(), attrs: attributes }
     };
-    order.exports.iter().map(exporter).collect()
+    Ok(order.exports.iter().map(exporter).collect())
 }
 
 fn import(import: &crate::CacheImport) -> CacheOptionsEntry {

@@ -32,10 +32,6 @@ fn truth(value: &str) -> Option<bool> {
     }
 }
 
-pub(super) fn has_attestations(order: &Order) -> bool {
-    attestations(order).next().is_some()
-}
-
 fn attestations(order: &Order) -> impl Iterator<Item = (&'static str, String)> {
     let all = [("provenance", &order.provenance), ("sbom", &order.sbom)];
     all.into_iter().filter_map(|(kind, value)| Some((kind, attestation(kind, value.as_deref()?)?)))

@@ -145,7 +145,7 @@ fn exports_keep_their_order_and_have_the_annotations() {
     let order = Order {
         exports: vec![
             export(ExportKind::Oci, &[("name", "a"), ("compression", "zstd")]),
-            export(ExportKind::Docker, &[]),
+            export(ExportKind::Oci, &[]),
             export(ExportKind::Tar, &[("platform-split", "true")]),
         ],
         annotations: pairs(&[
@@ -167,7 +167,7 @@ fn exports_keep_their_order_and_have_the_annotations() {
     ];
     let expected = [
         ("oci", vec![("buildinfo-attrs", "1"), ("compression", "zstd"), ("name", "a")]),
-        ("docker", vec![("buildinfo-attrs", "1")]),
+        ("oci", vec![("buildinfo-attrs", "1")]),
         ("tar", vec![("platform-split", "true")]),
     ];
     for (exporter, (kind, mut attributes)) in solve.exporters.iter().zip(expected) {
@@ -182,17 +182,13 @@ fn exports_keep_their_order_and_have_the_annotations() {
 
 #[test]
 fn what_buildx_refuses_is_refused() {
-    let docker = vec![export(ExportKind::Docker, &[])];
+    let exports = vec![export(ExportKind::Oci, &[])];
     let check = |order: Order, expected: InvalidOrder| {
         assert_eq!(request(&order, "session", "/empty".into()).unwrap_err(), expected);
     };
-    let platforms = vec!["linux/amd64".into(), "linux/arm64".into()];
-    check(Order { exports: docker.clone(), platforms, ..plain() }, InvalidOrder::DockerList);
-    let sbom = Some("true".into());
-    check(Order { exports: docker.clone(), sbom, ..plain() }, InvalidOrder::DockerList);
     for wrong in ["nope:key", "index:", "manifest[linux/amd64:key", "index,nope:key"] {
         let order =
-            Order { exports: docker.clone(), annotations: pairs(&[(wrong, "x")]), ..plain() };
+            Order { exports: exports.clone(), annotations: pairs(&[(wrong, "x")]), ..plain() };
         check(order, InvalidOrder::Annotation(wrong.into()));
     }
 }
