@@ -1,6 +1,9 @@
 //! What a guest and a server say to each other while something happens to the rules.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use crate::{
     frame::transport::{
@@ -9,6 +12,9 @@ use crate::{
     guest::Guest,
     stage::{GUEST, GUEST6, PATIENCE},
 };
+
+/// Until a datagram counts as lost.
+const AGAIN: Duration = Duration::from_secs(3);
 
 pub(crate) fn own(address: IpAddr) -> IpAddr {
     if address.is_ipv6() { GUEST6 } else { GUEST }
@@ -77,12 +83,22 @@ impl Stream {
 /// Whether a datagram to an echo comes back.
 pub(crate) fn echoes(guest: &Guest, port: u16, to: (IpAddr, u16), patience: Duration) -> bool {
     let question = format!("echo {port}");
-    guest.send(&udp_frame((own(to.0), port), to, question.as_bytes()));
     let is_echo = |frame: &[u8]| {
         let packet = Parsed::of(frame)?;
         (packet.from == to.0 && packet.datagram() == question.as_bytes()).then_some(())
     };
-    guest.wait(patience, is_echo).is_some()
+    // A datagram may be lost, as where a link has its carrier a moment after it was made.
+    let end = Instant::now() + patience;
+    loop {
+        guest.send(&udp_frame((own(to.0), port), to, question.as_bytes()));
+        let left = end.saturating_duration_since(Instant::now());
+        if guest.wait(left.min(AGAIN), is_echo).is_some() {
+            return true;
+        }
+        if left <= AGAIN {
+            return false;
+        }
+    }
 }
 
 /// Whether a datagram is refused in words.
