@@ -3,13 +3,12 @@
 
 use std::path::Path;
 
+use kiln_archive::shown;
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
     fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, renameat, statat},
     io::Errno,
 };
-
-use super::path::shown;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MergeError {

@@ -19,7 +19,9 @@ use rustix::{
 };
 
 use self::entry::Entry;
-use super::{merge::names, path::shown};
+use kiln_archive::shown;
+
+use super::merge::names;
 
 const CHUNK: usize = 64 << 10;
 /// More than a path can have, which the kernel keeps to 4096 bytes.

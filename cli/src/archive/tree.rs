@@ -6,6 +6,7 @@
 
 use std::{fs::File, path::Path};
 
+use kiln_archive::MemberPath;
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
     fs::{
@@ -14,8 +15,6 @@ use rustix::{
     },
     io::Errno,
 };
-
-use super::path::MemberPath;
 
 /// Somebody else changes the tree while we make it: no reason to go on for ever.
 const TRIES: usize = 16;

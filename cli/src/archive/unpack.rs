@@ -19,14 +19,12 @@ use std::{
     path::Path,
 };
 
+use kiln_archive::{
+    Dialect, Kind, Limits, Map, Member, MemberPath, ReadError, Reader, Segment, shown,
+};
 use rustix::{fs::futimens, io::Errno};
 
-use super::{
-    Limits,
-    path::{MemberPath, shown},
-    reader::{Kind, Map, Member, ReadError, Reader, Segment},
-    tree::{Tree, TreeError, times},
-};
+use super::tree::{Tree, TreeError, times};
 
 const CHUNK: usize = 64 << 10;
 
@@ -64,13 +62,14 @@ pub(crate) fn unpack(
     mut warn: impl FnMut(String),
 ) -> Result<(), UnpackError> {
     let tree = Tree::open(directory).map_err(UnpackError::Root)?;
-    let mut reader = Reader::new(source, limits);
+    let mut reader = Reader::new(source, Dialect::Output, limits);
     let mut open = Open::default();
     let mut chunk = vec![0; CHUNK];
     while let Some(member) = reader.next()? {
         open.leave(&tree, Some(&member.path))?;
-        let Member { path, kind, size: _, mode, mtime } = member;
-        let mode = mode & 0o777;
+        let Member { path, kind, size: _, mode, user: _, group: _, modified, attributes: _ } =
+            member;
+        let (mode, mtime) = (mode & 0o777, modified.whole_seconds());
         match kind {
             Kind::File => {
                 let file = tree.file(&path, mode)?;
@@ -95,10 +94,16 @@ pub(crate) fn unpack(
                 warn(format!("{path} is left out: it may lead out of here, to {target}"));
             }
             Kind::HardLink { target } => tree.hard_link(&path, &target)?,
-            Kind::Special { name } => warn(format!("{} is left out: it is {name}", path.shown())),
+            Kind::CharacterDevice { .. } => warn(left_out(&path, "a character device")),
+            Kind::BlockDevice { .. } => warn(left_out(&path, "a block device")),
+            Kind::Fifo => warn(left_out(&path, "a fifo")),
         }
     }
     open.leave(&tree, None)
+}
+
+fn left_out(path: &MemberPath, what: &str) -> String {
+    format!("{} is left out: it is {what}", path.shown())
 }
 
 fn write<R: Read>(

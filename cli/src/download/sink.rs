@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use kiln_archive::Limits;
 use tokio::sync::{mpsc, oneshot};
 
 use self::{reader::ChunkReader, temporary::Temporary};
@@ -19,7 +20,7 @@ use super::{
     place::{existing_ancestor, parent},
 };
 use crate::{
-    archive::{Limits, Links, MergeError, UnpackError, merge, unpack},
+    archive::{Links, MergeError, UnpackError, merge, unpack},
     output::OutputError,
     progress::Progress,
 };

@@ -15,6 +15,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     (QEMU.0, QEMU.1),
     ("mmdebstrap", "mmdebstrap"),
     ("mke2fs", "e2fsprogs"),
+    // Tars are read by it too.
+    ("bsdtar", "libarchive-tools"),
     ("dpkg-deb", "dpkg"),
     // Also a server, which builds clone from.
     ("git", "git"),

@@ -4,8 +4,10 @@ use std::{
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
 };
 
+use kiln_archive::Limits;
+
 use super::*;
-use crate::archive::{Limits, Links, unpack, unpack::tests::memory::peak_of};
+use crate::archive::{Links, unpack, unpack::tests::memory::peak_of};
 
 fn packed(directory: &Path) -> Result<(Vec<u8>, Vec<String>), PackError> {
     let (mut archive, mut warnings) = (Vec::new(), Vec::new());

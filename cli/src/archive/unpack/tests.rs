@@ -1,8 +1,6 @@
 //! What a hostile archive may try. The numbers are those of the project's list of threats.
 
 mod bombs;
-mod disagreement;
-mod forge;
 mod links;
 pub(in crate::archive) mod memory;
 mod policy;
@@ -11,10 +9,10 @@ mod traversal;
 
 use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
+use kiln_forge::{Forge, TIME};
 use tempfile::TempDir;
 
 use super::*;
-use forge::Forge;
 
 const LIMITS: Limits = Limits { entries: 1000, depth: 16, bytes: 1 << 20, holes: 1 << 30 };
 
@@ -91,7 +89,7 @@ fn an_archive_comes_out_as_it_was() {
         fs::read(at("missing/parents/missing/parents/missing/parents/last")).unwrap(),
         b"deep"
     );
-    assert_eq!(at("dir").metadata().unwrap().mtime(), forge::TIME);
+    assert_eq!(at("dir").metadata().unwrap().mtime(), TIME);
     assert_eq!(at("größer").metadata().unwrap().mtime(), 7);
     assert_eq!(at("dir").metadata().unwrap().mode() & 0o7777, 0o755);
     place.nothing_outside();

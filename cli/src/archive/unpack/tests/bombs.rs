@@ -2,12 +2,10 @@
 
 use std::io::{self, Read};
 
-use super::{
-    super::super::reader::InvalidMap,
-    forge::{header, record},
-    memory::peak_of,
-    *,
-};
+use kiln_archive::InvalidMap;
+use kiln_forge::{header, record};
+
+use super::{memory::peak_of, *};
 
 const MEMORY: usize = 1 << 20;
 

@@ -3,7 +3,10 @@
 
 use std::process::Command;
 
-use super::{super::super::reader::InvalidMap, *};
+use kiln_archive::InvalidMap;
+use kiln_forge::sign;
+
+use super::*;
 
 /// Bytes that differ from block to block.
 fn pattern(length: u64) -> Vec<u8> {
@@ -45,7 +48,7 @@ fn what_the_agent_writes_comes_out_as_it_was() {
         assert!(fs::read(place.dest().join("file")).unwrap() == content, "{map:?} {size}");
         assert_eq!(fs::read(place.dest().join("after")).unwrap(), b"text");
         let metadata = place.dest().join("file").metadata().unwrap();
-        assert_eq!(metadata.mtime(), forge::TIME);
+        assert_eq!(metadata.mtime(), TIME);
         // A block of a file system may be wider than a segment.
         let most = map.len() as u64 * 8192;
         assert!(metadata.blocks() * 512 <= most, "{map:?} {size}: {} blocks", metadata.blocks());
@@ -175,7 +178,7 @@ fn headers_that_do_not_fit_their_map_are_refused() {
         let map: Vec<_> = (0..6).map(|number| (number * 1024, 512)).collect();
         let mut archive = Forge::default().holes("file", &map, 5632, &[7; 3072]).end();
         change(&mut archive);
-        forge::sign(&mut archive[..512]);
+        sign(&mut archive[..512]);
         refused(&archive, expected);
     };
     let sum = |data| InvalidMap::Sum { mapped: 3072, data };
@@ -204,7 +207,7 @@ fn what_else_disagrees_with_holes_is_refused() {
     let changed = |at: usize, to: &[u8]| {
         let mut archive = holes();
         archive[at..at + to.len()].copy_from_slice(to);
-        forge::sign(&mut archive[..512]);
+        sign(&mut archive[..512]);
         archive
     };
     let is_header = |error: &ReadError| matches!(error, ReadError::Header { .. });

@@ -1,6 +1,6 @@
 //! Where a member of an archive stands: below the root, whatever its name says.
 
-use crate::display::printable;
+use std::fmt::Write as _;
 
 /// What the kernel takes, with the byte that ends it.
 const LENGTH: usize = 4095;
@@ -8,10 +8,10 @@ const COMPONENT: usize = 255;
 
 /// Names without slashes, `.` or `..`, joined by single slashes. Empty is the root itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct MemberPath(Vec<u8>);
+pub struct MemberPath(Vec<u8>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InvalidPath {
+pub enum InvalidPath {
     #[error("it is empty")]
     Empty,
     #[error("it is absolute")]
@@ -27,15 +27,20 @@ pub(crate) enum InvalidPath {
 }
 
 impl MemberPath {
-    pub(super) fn parse(name: &[u8], depth: usize) -> Result<Self, InvalidPath> {
+    pub fn parse(name: &[u8], depth: usize) -> Result<Self, InvalidPath> {
+        if name.starts_with(b"/") {
+            return Err(InvalidPath::Absolute);
+        }
+        Self::parse_below_root(name, depth)
+    }
+
+    /// The same where a name may count from the root on: `/etc/motd` is `etc/motd`.
+    pub fn parse_below_root(name: &[u8], depth: usize) -> Result<Self, InvalidPath> {
         if name.is_empty() {
             return Err(InvalidPath::Empty);
         }
         if name.contains(&0) {
             return Err(InvalidPath::Nul);
-        }
-        if name.starts_with(b"/") {
-            return Err(InvalidPath::Absolute);
         }
         if name.len() > LENGTH {
             return Err(InvalidPath::TooLong);
@@ -62,16 +67,16 @@ impl MemberPath {
         Ok(Self(path))
     }
 
-    pub(super) fn is_root(&self) -> bool {
+    pub fn is_root(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// The directory that it stands in, which is empty for the root, and its own name.
-    pub(super) fn split(&self) -> (&[u8], &[u8]) {
+    pub fn split(&self) -> (&[u8], &[u8]) {
         match self.0.iter().rposition(|&byte| byte == b'/') {
             Some(slash) => (&self.0[..slash], &self.0[slash + 1..]),
             None => (b"", &self.0),
@@ -81,7 +86,7 @@ impl MemberPath {
     /// Whether a link at this place cannot lead out of the root, whichever other links there are.
     /// A `..` counts from a real directory only at the beginning: behind a name, which may be a
     /// link, nobody knows where it leads.
-    pub(super) fn keeps_inside(&self, target: &[u8]) -> bool {
+    pub fn keeps_inside(&self, target: &[u8]) -> bool {
         let mut above =
             self.split().0.split(|&byte| byte == b'/').filter(|p| !p.is_empty()).count();
         let mut is_leading = true;
@@ -100,15 +105,34 @@ impl MemberPath {
     }
 
     /// As people may read it.
-    pub(super) fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         shown(&self.0)
     }
 }
 
-pub(super) fn shown(name: &[u8]) -> String {
-    let text = String::from_utf8_lossy(name);
-    let text = printable(&text).replace('\n', "\\n");
-    if text.is_empty() { ".".to_owned() } else { text }
+/// A name on one line of a terminal that it cannot steer; the root's is a dot.
+pub fn shown(name: &[u8]) -> String {
+    if name.is_empty() {
+        return ".".to_owned();
+    }
+    let mut text = String::new();
+    for letter in String::from_utf8_lossy(name).chars() {
+        if is_steering(letter) {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{}", letter.escape_default());
+        } else {
+            text.push(letter);
+        }
+    }
+    text
+}
+
+fn is_steering(letter: char) -> bool {
+    match letter {
+        '\t' => false,
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        _ => letter.is_control(),
+    }
 }
 
 #[cfg(test)]
@@ -133,6 +157,27 @@ mod tests {
         check(&[b'a'; 256], Err(InvalidPath::TooLong));
         check(&b"ab/".repeat(1400), Err(InvalidPath::TooLong));
         check(b"1/2/3/4/5/6/7/8/9", Err(InvalidPath::TooDeep { limit: 8 }));
+    }
+
+    #[test]
+    fn a_root_in_front_is_taken_where_it_may_be() {
+        let check = |name: &[u8], expected: Result<&str, InvalidPath>| {
+            let path = MemberPath::parse_below_root(name, 8).map(|path| path.shown());
+            assert_eq!(path, expected.map(str::to_owned), "{name:?}");
+        };
+        check(b"/etc/motd", Ok("etc/motd"));
+        check(b"//etc/./motd", Ok("etc/motd"));
+        check(b"/", Ok("."));
+        check(b"/..", Err(InvalidPath::Climbs));
+        check(b"", Err(InvalidPath::Empty));
+    }
+
+    #[test]
+    fn names_are_shown_on_one_line() {
+        assert_eq!(shown(b""), ".");
+        assert_eq!(shown(b"a\nb\x1b[2Jc"), "a\\nb\\u{1b}[2Jc");
+        assert_eq!(shown("\u{202e}x ü\t".as_bytes()), "\\u{202e}x ü\t");
+        assert_eq!(shown(b"\xff"), "\u{fffd}");
     }
 
     #[test]

@@ -1,33 +1,45 @@
-//! Archives byte by byte, right or wrong.
-
-use std::fmt::Write;
+//! One archive, member by member.
 
 use tar::{EntryType, GnuExtSparseHeader, GnuSparseHeader, Header};
 
-/// Of every member.
-pub(super) const TIME: i64 = 1_000_000_000;
+/// Of every member, in seconds.
+pub const TIME: i64 = 1_000_000_000;
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Forge(pub(super) Vec<u8>);
+#[must_use]
+pub struct Forge(pub Vec<u8>, usize);
 
 impl Forge {
-    pub(super) fn member(self, kind: u8, name: &str, link: &str, mode: u32, body: &[u8]) -> Self {
+    pub fn member(self, kind: u8, name: &str, link: &str, mode: u32, body: &[u8]) -> Self {
         self.sized(kind, name.as_bytes(), link.as_bytes(), mode, body.len() as u64).body(body)
     }
 
-    pub(super) fn sized(
-        mut self,
-        kind: u8,
-        name: &[u8],
-        link: &[u8],
-        mode: u32,
-        size: u64,
-    ) -> Self {
+    pub fn sized(mut self, kind: u8, name: &[u8], link: &[u8], mode: u32, size: u64) -> Self {
+        self.1 = self.0.len();
         self.0.extend_from_slice(&header(kind, name, link, mode, size));
         self
     }
 
-    pub(super) fn body(mut self, body: &[u8]) -> Self {
+    /// Writes into the last header, at a place of it.
+    pub fn put(mut self, at: usize, bytes: &[u8]) -> Self {
+        let header = &mut self.0[self.1..self.1 + 512];
+        header[at..at + bytes.len()].copy_from_slice(bytes);
+        sign(header);
+        self
+    }
+
+    pub fn owner(self, user: u32, group: u32) -> Self {
+        self.put(108, format!("{user:07o}").as_bytes()).put(116, format!("{group:07o}").as_bytes())
+    }
+
+    pub fn device(self, kind: u8, name: &str, major: u32, minor: u32) -> Self {
+        let device = self.member(kind, name, "", 0o660, b"");
+        device
+            .put(329, format!("{major:07o}").as_bytes())
+            .put(337, format!("{minor:07o}").as_bytes())
+    }
+
+    pub fn body(mut self, body: &[u8]) -> Self {
         self.0.extend_from_slice(body);
         self.0.resize(self.0.len().next_multiple_of(512), 0);
         self
@@ -35,7 +47,7 @@ impl Forge {
 
     /// A file with holes, as the guest's agent writes it: segments, the last of which is empty and
     /// says where the file ends, are the caller's own. Their data comes in one piece.
-    pub(super) fn holes(mut self, name: &str, map: &[(u64, u64)], size: u64, data: &[u8]) -> Self {
+    pub fn holes(mut self, name: &str, map: &[(u64, u64)], size: u64, data: &[u8]) -> Self {
         let mut header = Header::new_gnu();
         header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
         header.set_entry_type(EntryType::GNUSparse);
@@ -44,11 +56,12 @@ impl Forge {
         header.set_gid(1000);
         header.set_mtime(TIME.cast_unsigned());
         header.set_size(map.iter().map(|(_, length)| length).sum());
-        let gnu = header.as_gnu_mut().unwrap();
+        let gnu = header.as_gnu_mut().expect("it was made as one");
         gnu.set_real_size(size);
         let mut rest = fill(&mut gnu.sparse, map);
         gnu.set_is_extended(!rest.is_empty());
         header.set_cksum();
+        self.1 = self.0.len();
         self.0.extend_from_slice(header.as_bytes());
         while !rest.is_empty() {
             let mut further = GnuExtSparseHeader::new();
@@ -59,20 +72,27 @@ impl Forge {
         self.body(data)
     }
 
-    pub(super) fn pax(self, records: &[(&str, &str)]) -> Self {
-        let payload: String = records.iter().map(|(key, value)| record(key, value)).collect();
-        self.member(b'x', "PaxHeaders/x", "", 0o644, payload.as_bytes())
+    pub fn pax(self, records: &[(&str, &str)]) -> Self {
+        let records: Vec<_> = records.iter().map(|(key, value)| (*key, value.as_bytes())).collect();
+        self.pax_bytes(&records)
     }
 
-    pub(super) fn long_name(self, name: &str) -> Self {
+    /// The same with values that need not be text.
+    pub fn pax_bytes(self, records: &[(&str, &[u8])]) -> Self {
+        let payload: Vec<u8> =
+            records.iter().flat_map(|(key, value)| record_bytes(key, value)).collect();
+        self.member(b'x', "PaxHeaders/x", "", 0o644, &payload)
+    }
+
+    pub fn long_name(self, name: &str) -> Self {
         self.member(b'L', "././@LongLink", "", 0, format!("{name}\0").as_bytes())
     }
 
-    pub(super) fn long_link(self, name: &str) -> Self {
+    pub fn long_link(self, name: &str) -> Self {
         self.member(b'K', "././@LongLink", "", 0, format!("{name}\0").as_bytes())
     }
 
-    pub(super) fn end(mut self) -> Vec<u8> {
+    pub fn end(mut self) -> Vec<u8> {
         self.0.extend_from_slice(&[0; 1024]);
         self.0
     }
@@ -89,18 +109,20 @@ fn fill<'a>(slots: &mut [GnuSparseHeader], map: &'a [(u64, u64)]) -> &'a [(u64, 
 }
 
 /// A record of a PAX header, whose length counts itself.
-pub(super) fn record(key: &str, value: &str) -> String {
-    let rest = format!(" {key}={value}\n").len();
+pub fn record(key: &str, value: &str) -> String {
+    String::from_utf8_lossy(&record_bytes(key, value.as_bytes())).into_owned()
+}
+
+fn record_bytes(key: &str, value: &[u8]) -> Vec<u8> {
+    let rest = key.len() + value.len() + " =\n".len();
     let mut length = rest + 1;
     while length != rest + length.to_string().len() {
         length = rest + length.to_string().len();
     }
-    let mut text = length.to_string();
-    writeln!(text, " {key}={value}").unwrap();
-    text
+    [format!("{length} {key}=").as_bytes(), value, b"\n"].concat()
 }
 
-pub(super) fn header(kind: u8, name: &[u8], link: &[u8], mode: u32, size: u64) -> [u8; 512] {
+pub fn header(kind: u8, name: &[u8], link: &[u8], mode: u32, size: u64) -> [u8; 512] {
     let mut block = [0; 512];
     put(&mut block, 0, &name[..name.len().min(100)]);
     put(&mut block, 100, format!("{mode:07o}").as_bytes());
@@ -122,7 +144,7 @@ pub(super) fn header(kind: u8, name: &[u8], link: &[u8], mode: u32, size: u64) -
     block
 }
 
-pub(super) fn sign(block: &mut [u8]) {
+pub fn sign(block: &mut [u8]) {
     block[148..156].fill(b' ');
     let sum: u32 = block[..512].iter().map(|&byte| u32::from(byte)).sum();
     block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());

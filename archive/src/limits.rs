@@ -7,20 +7,20 @@ const DEPTH: usize = 128;
 const HOLES: u64 = 16 << 40;
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub struct Limits {
     /// Members, and segments of files with holes.
-    pub(crate) entries: u64,
+    pub entries: u64,
     /// Of directories inside each other.
-    pub(crate) depth: usize,
+    pub depth: usize,
     /// Of all files together, without their holes.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// Of all files together: what they seem to be larger than they are.
-    pub(crate) holes: u64,
+    pub holes: u64,
 }
 
 impl Limits {
     /// For an archive whose length the host told: the data in it cannot be more.
-    pub(crate) fn of_length(length: u64) -> Self {
+    pub fn of_length(length: u64) -> Self {
         Self { entries: ENTRIES, depth: DEPTH, bytes: length, holes: HOLES }
     }
 }

@@ -5,21 +5,30 @@
 //! member that they speak of and override its header, which is where readers of tar disagree with
 //! each other. Here whatever two readers could understand differently is refused.
 
+mod attribute;
+#[cfg(test)]
+mod disagreement;
+mod extensions;
 mod header;
+mod kind;
 mod pax;
+mod records;
 mod sparse;
 
 use std::io::{self, ErrorKind, Read};
 
-pub(super) use self::sparse::{InvalidMap, Map, Segment};
+pub(crate) use self::pax::decimal;
 use self::{
-    header::{Header, InvalidHeader, Type},
-    pax::{InvalidPax, Pax},
+    extensions::Extensions,
+    header::{Header, Type},
+    pax::Pax,
 };
-use super::{
-    Limits,
-    path::{InvalidPath, MemberPath, shown},
+pub use self::{
+    header::InvalidHeader,
+    pax::InvalidPax,
+    sparse::{InvalidMap, Map, Segment},
 };
+use crate::{Dialect, InvalidPath, Kind, Limits, Member, MemberPath, Time, shown};
 
 const BLOCK: usize = 512;
 const ZEROS: [u8; BLOCK] = [0; BLOCK];
@@ -30,7 +39,7 @@ const LONG_NAME_LIMIT: u64 = 4096;
 const OCTAL_LIMIT: u64 = 0o777_7777_7777;
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ReadError {
+pub enum ReadError {
     #[error("cannot read the archive")]
     Io(#[source] io::Error),
     #[error("the archive ends in the middle")]
@@ -65,39 +74,10 @@ pub(crate) enum ReadError {
     TooHollow { path: String, holes: u64, left: u64, limit: u64 },
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Member {
-    pub(super) path: MemberPath,
-    pub(super) kind: Kind,
-    /// With its holes; 0 unless a file.
-    pub(super) size: u64,
-    /// All twelve bits of it.
-    pub(super) mode: u32,
-    pub(super) mtime: i64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    File,
-    /// Its bytes are those of the map's segments, one after the other.
-    Sparse {
-        map: Map,
-    },
-    Directory,
-    Symlink {
-        target: Vec<u8>,
-    },
-    HardLink {
-        target: MemberPath,
-    },
-    Special {
-        name: &'static str,
-    },
-}
-
 #[derive(Debug)]
-pub(super) struct Reader<R> {
+pub struct Reader<R> {
     source: R,
+    dialect: Dialect,
     limits: Limits,
     /// Of the archive, how much has been read.
     offset: u64,
@@ -110,18 +90,11 @@ pub(super) struct Reader<R> {
     is_over: bool,
 }
 
-/// What stood before a member.
-#[derive(Debug, Default)]
-struct Extensions {
-    pax: Option<Pax>,
-    name: Option<Vec<u8>>,
-    link: Option<Vec<u8>>,
-}
-
 impl<R: Read> Reader<R> {
-    pub(super) fn new(source: R, limits: Limits) -> Self {
+    pub fn new(source: R, dialect: Dialect, limits: Limits) -> Self {
         Self {
             source,
+            dialect,
             limits,
             offset: 0,
             members: 0,
@@ -135,22 +108,23 @@ impl<R: Read> Reader<R> {
 
     /// The next member; the rest of the last one is skipped. `None` at the end, behind which
     /// nothing stands.
-    pub(super) fn next(&mut self) -> Result<Option<Member>, ReadError> {
+    #[expect(clippy::should_implement_trait, reason = "what is read between two is the caller's")]
+    pub fn next(&mut self) -> Result<Option<Member>, ReadError> {
         if self.is_over {
             return Ok(None);
         }
         self.skip(self.body + self.padding)?;
         (self.body, self.padding) = (0, 0);
         let mut extensions = Extensions::default();
+        // Where a member could begin the archive may just end; not behind what is no member.
+        let mut may_miss = self.dialect.takes_missing_end() && self.members > 0;
         loop {
             let offset = self.offset;
-            let block = self.block()?;
-            if block == ZEROS {
-                extensions.belong(offset)?;
-                self.end()?;
+            let Some(block) = self.header_block(&extensions, may_miss)? else {
                 self.is_over = true;
                 return Ok(None);
-            }
+            };
+            may_miss = false;
             let header =
                 Header::parse(&block).map_err(|source| ReadError::Header { offset, source })?;
             match header.kind {
@@ -160,7 +134,7 @@ impl<R: Read> Reader<R> {
                 Type::Pax => {
                     let payload = self.payload("PAX header", header.size, PAX_LIMIT)?;
                     let wrong = |source| ReadError::Pax { offset, source };
-                    extensions.pax = Some(Pax::parse(&payload).map_err(wrong)?);
+                    extensions.pax = Some(Pax::parse(&payload, self.dialect).map_err(wrong)?);
                 }
                 Type::GlobalPax => {
                     extensions.belong(offset)?;
@@ -178,9 +152,46 @@ impl<R: Read> Reader<R> {
                 }
                 Type::Sparse => {
                     let map = self.map(&block, header.size, offset)?;
-                    return self.member(header, extensions, Some(map)).map(Some);
+                    return self.member(header, extensions, Some(map), offset).map(Some);
                 }
-                _ => return self.member(header, extensions, None).map(Some),
+                _ => return self.member(header, extensions, None, offset).map(Some),
+            }
+        }
+    }
+
+    /// The next header, which is none at the archive's end.
+    fn header_block(
+        &mut self,
+        extensions: &Extensions,
+        may_miss: bool,
+    ) -> Result<Option<[u8; BLOCK]>, ReadError> {
+        let offset = self.offset;
+        let mut block = [0; BLOCK];
+        let is_missing = may_miss && !self.begin(&mut block)?;
+        if !is_missing {
+            let begun = usize::from(self.offset > offset);
+            self.fill(&mut block[begun..])?;
+            if block != ZEROS {
+                return Ok(Some(block));
+            }
+        }
+        extensions.belong(offset)?;
+        if !is_missing {
+            self.end(may_miss)?;
+        }
+        Ok(None)
+    }
+
+    /// The first byte of a block, if there is one.
+    fn begin(&mut self, block: &mut [u8; BLOCK]) -> Result<bool, ReadError> {
+        loop {
+            match self.source.read(&mut block[..1]) {
+                Ok(read) => {
+                    self.offset += read as u64;
+                    return Ok(read > 0);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(ReadError::Io(error)),
             }
         }
     }
@@ -190,12 +201,16 @@ impl<R: Read> Reader<R> {
         header: Header,
         extensions: Extensions,
         map: Option<Map>,
+        offset: u64,
     ) -> Result<Member, ReadError> {
         let Extensions { pax, name, link } = extensions;
         let pax = pax.unwrap_or_default();
-        let raw = pax.path.or(name).unwrap_or(header.name);
-        let path = MemberPath::parse(&raw, self.limits.depth)
-            .map_err(|source| ReadError::Path { path: shown(&raw), source })?;
+        let mut raw = pax.path.or(name).unwrap_or(header.name);
+        if let Some(name) = pax.holes.as_ref().and_then(|holes| holes.name.clone()) {
+            raw = name;
+        }
+        let path = self.path(&raw);
+        let path = path.map_err(|source| ReadError::Path { path: shown(&raw), source })?;
         let size = match pax.size {
             None => header.size,
             // What octal digits cannot say, the header leaves at 0.
@@ -206,58 +221,43 @@ impl<R: Read> Reader<R> {
             }
         };
         let ambiguous = |what| ReadError::Ambiguous { path: path.shown(), what };
-        let has_link = pax.link.is_some() || link.is_some();
-        let target = pax.link.or(link).unwrap_or(header.link);
-        let kind = match header.kind {
-            Type::File | Type::Sparse if raw.ends_with(b"/") => {
-                return Err(ambiguous("it is a file whose name ends with a slash"));
-            }
-            Type::Sparse if pax.size.is_some() => {
-                return Err(ambiguous("it has holes, and its size in a PAX header"));
-            }
-            Type::File | Type::Sparse => map.map_or(Kind::File, |map| Kind::Sparse { map }),
-            Type::Directory => Kind::Directory,
-            Type::Special(name) => Kind::Special { name },
-            Type::Symlink if target.is_empty() => {
-                return Err(ambiguous("it is a link to nothing"));
-            }
-            Type::Symlink => Kind::Symlink { target },
-            Type::HardLink => {
-                let wrong = |source| {
-                    let (path, target) = (path.shown(), shown(&target));
-                    ReadError::Target { path, target, source }
-                };
-                Kind::HardLink {
-                    target: MemberPath::parse(&target, self.limits.depth).map_err(wrong)?,
-                }
-            }
-            // They are dealt with before.
-            Type::Pax | Type::GlobalPax | Type::LongName | Type::LongLink => {
-                return Err(ambiguous("it is no member"));
-            }
-        };
-        let is_link = matches!(kind, Kind::Symlink { .. } | Kind::HardLink { .. });
-        if has_link && !is_link {
-            return Err(ambiguous("it has the target of a link and is none"));
+        if header.kind == Type::Sparse && pax.size.is_some() {
+            return Err(ambiguous("it has holes, and its size in a PAX header"));
         }
-        let is_file = matches!(kind, Kind::File | Kind::Sparse { .. });
-        if size > 0 && !is_file {
-            return Err(ambiguous("it has a size and is no file"));
+        if pax.holes.is_some() && header.kind != Type::File {
+            return Err(ambiguous("it has a map of holes and is no file"));
         }
-        if is_link && raw.ends_with(b"/") {
-            return Err(ambiguous("it is a link whose name ends with a slash"));
-        }
-        if path.is_root() && kind != Kind::Directory {
-            return Err(ambiguous("it takes the place of the root"));
-        }
+        let named = kind::Named { path: &path, raw: &raw, link: pax.link.or(link) };
+        let kind = self.kind(header.kind, named, header.link, size, map)?;
         self.count(&path, size)?;
         self.body = size;
         self.padding = size.next_multiple_of(BLOCK as u64) - size;
+        let kind = match pax.holes {
+            Some(holes) => Kind::Sparse { map: self.pax_map(holes, offset)? },
+            None => kind,
+        };
         let size = match &kind {
             Kind::Sparse { map } => self.count_holes(&path, map)?,
             _ => size,
         };
-        Ok(Member { path, kind, size, mode: header.mode, mtime: pax.mtime.unwrap_or(header.mtime) })
+        Ok(Member {
+            path,
+            kind,
+            size,
+            mode: header.mode,
+            user: pax.user.unwrap_or(header.user),
+            group: pax.group.unwrap_or(header.group),
+            modified: pax.mtime.unwrap_or(Time::of_seconds(header.mtime)),
+            attributes: pax.attributes,
+        })
+    }
+
+    fn path(&self, name: &[u8]) -> Result<MemberPath, InvalidPath> {
+        if self.dialect.takes_absolute_names() {
+            MemberPath::parse_below_root(name, self.limits.depth)
+        } else {
+            MemberPath::parse(name, self.limits.depth)
+        }
     }
 
     fn count(&mut self, path: &MemberPath, size: u64) -> Result<(), ReadError> {
@@ -308,8 +308,8 @@ impl<R: Read> Reader<R> {
     }
 
     /// The second block of zeros, and nothing else behind it.
-    fn end(&mut self) -> Result<(), ReadError> {
-        if self.block()? != ZEROS {
+    fn end(&mut self, may_miss: bool) -> Result<(), ReadError> {
+        if !may_miss && self.block()? != ZEROS {
             return Err(ReadError::Trailing);
         }
         let mut buffer = [0; 16 << 10];
@@ -350,40 +350,32 @@ impl<R: Read> Reader<R> {
     }
 
     /// The next bytes of the current member; 0 behind its last one.
-    pub(super) fn read_body(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
+    pub fn read_body(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         let part = usize::try_from(self.body).unwrap_or(usize::MAX).min(buffer.len());
         self.fill(&mut buffer[..part])?;
         self.body -= part as u64;
         Ok(part)
     }
-}
 
-impl Extensions {
-    fn is_empty(&self) -> bool {
-        let Self { pax, name, link } = self;
-        pax.is_none() && name.is_none() && link.is_none()
+    /// Where in the archive the next byte stands that will be read: behind [`next`](Self::next), a
+    /// file's first one.
+    pub fn offset(&self) -> u64 {
+        self.offset
     }
 
-    fn set_long(
+    /// Passes over the rest of the current member as `advance` moves the source, by a number of bytes,
+    /// without reading them.
+    pub fn step_over(
         &mut self,
-        place: impl FnOnce(&mut Self) -> &mut Option<Vec<u8>>,
-        name: Vec<u8>,
-        offset: u64,
+        advance: impl FnOnce(&mut R, u64) -> io::Result<()>,
     ) -> Result<(), ReadError> {
-        // A PAX header beside it may say other things; not what this name is.
-        let named = self.pax.as_ref().is_some_and(|pax| pax.path.is_some() || pax.link.is_some());
-        if named || place(self).replace(name).is_some() {
-            return Err(ReadError::DoubledExtension { what: "long name", offset });
-        }
+        let count = self.body + self.padding;
+        advance(&mut self.source, count).map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => ReadError::Truncated,
+            _ => ReadError::Io(error),
+        })?;
+        self.offset += count;
+        (self.body, self.padding) = (0, 0);
         Ok(())
-    }
-
-    /// Nothing may stand before what is no member.
-    fn belong(&self, offset: u64) -> Result<(), ReadError> {
-        if self.is_empty() {
-            Ok(())
-        } else {
-            Err(ReadError::LooseExtension { what: "PAX header or long name", offset })
-        }
     }
 }

@@ -1,26 +1,9 @@
 //! An archive that was right once.
 
-use super::super::forge::{Forge, record, sign};
-
-/// Numbers that look random and are the same every time.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) >> 8).unwrap() % sides
-    }
-
-    fn one_of<'a>(&mut self, all: &[&'a str]) -> &'a str {
-        all[self.roll(all.len())]
-    }
-}
+use kiln_forge::{Dice, Forge, record, sign};
 
 pub(super) fn mutant(seed: u64) -> Vec<u8> {
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let mut forge = Forge::default();
     for number in 0..=dice.roll(4) {
         forge = member(forge, &mut dice, number);
@@ -101,7 +84,7 @@ fn extension(forge: Forge, dice: &mut Dice, size: usize) -> Forge {
     }
 }
 
-fn mutate(archive: &mut Vec<u8>, dice: &mut Dice) {
+pub(super) fn mutate(archive: &mut Vec<u8>, dice: &mut Dice) {
     let blocks = archive.len() / 512;
     if blocks == 0 {
         return;

@@ -1,16 +1,24 @@
 //! PAX headers: records of `LENGTH KEY=VALUE\n`, whose length counts all of itself.
 
+use std::collections::BTreeSet;
+
+use super::{attribute, records::Holes};
+use crate::{Attributes, Dialect, Time};
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pax {
     pub(super) path: Option<Vec<u8>>,
     pub(super) link: Option<Vec<u8>>,
     pub(super) size: Option<u64>,
-    /// Whole seconds.
-    pub(super) mtime: Option<i64>,
+    pub(super) mtime: Option<Time>,
+    pub(super) user: Option<i64>,
+    pub(super) group: Option<i64>,
+    pub(super) attributes: Attributes,
+    pub(super) holes: Option<Holes>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InvalidPax {
+pub enum InvalidPax {
     #[error("a record's length is wrong")]
     Length,
     #[error("a record has no key, or a zero byte in it")]
@@ -24,36 +32,65 @@ pub(crate) enum InvalidPax {
 }
 
 impl Pax {
-    pub(super) fn parse(payload: &[u8]) -> Result<Self, InvalidPax> {
+    pub(super) fn parse(payload: &[u8], dialect: Dialect) -> Result<Self, InvalidPax> {
         let mut pax = Self::default();
-        let mut seen: Vec<&[u8]> = Vec::new();
+        let mut seen = BTreeSet::new();
         for record in (Records { rest: payload }) {
             let (key, value) = record?;
-            let named = || String::from_utf8_lossy(key).chars().take(64).collect::<String>();
-            if seen.contains(&key) {
-                return Err(InvalidPax::Doubled { key: named() });
+            let may_repeat = dialect.takes_pax_holes()
+                && matches!(key, b"GNU.sparse.offset" | b"GNU.sparse.numbytes");
+            let is_new = seen.insert(key);
+            if !is_new && !may_repeat {
+                return Err(InvalidPax::Doubled { key: named(key) });
             }
-            seen.push(key);
-            let wrong = || InvalidPax::Value { key: named() };
-            match key {
-                b"path" => pax.path = Some(name(value).ok_or_else(wrong)?),
-                b"linkpath" => pax.link = Some(name(value).ok_or_else(wrong)?),
-                b"size" => pax.size = Some(decimal(value).ok_or_else(wrong)?),
-                b"mtime" => pax.mtime = Some(seconds(value).ok_or_else(wrong)?),
-                // Checked, for a reader that cannot read them goes another way; not used.
-                b"atime" | b"ctime" => drop(seconds(value).ok_or_else(wrong)?),
-                b"uid" | b"gid" => drop(decimal(value).ok_or_else(wrong)?),
-                b"uname" | b"gname" | b"comment" => {
-                    if value.contains(&0) {
-                        return Err(wrong());
-                    }
-                }
-                _ if has_no_say(key) => {}
-                _ => return Err(InvalidPax::Refused { key: named() }),
-            }
+            pax.take(key, value, dialect)?;
+        }
+        // Which of them counts, readers do not agree on.
+        let has_two_names = pax.holes.as_ref().is_some_and(|holes| holes.name.is_some());
+        if has_two_names && pax.path.is_some() {
+            return Err(InvalidPax::Doubled { key: "path".to_owned() });
         }
         Ok(pax)
     }
+
+    fn take(&mut self, key: &[u8], value: &[u8], dialect: Dialect) -> Result<(), InvalidPax> {
+        let wrong = || InvalidPax::Value { key: named(key) };
+        let number = |value| decimal(value).and_then(|number| i64::try_from(number).ok());
+        match key {
+            b"path" => self.path = Some(name(value).ok_or_else(wrong)?),
+            b"linkpath" => self.link = Some(name(value).ok_or_else(wrong)?),
+            b"size" => self.size = Some(decimal(value).ok_or_else(wrong)?),
+            b"mtime" => self.mtime = Some(Time::parse(value).ok_or_else(wrong)?),
+            b"uid" => self.user = Some(number(value).ok_or_else(wrong)?),
+            b"gid" => self.group = Some(number(value).ok_or_else(wrong)?),
+            // Checked, for a reader that cannot read them goes another way; not used.
+            b"atime" | b"ctime" => drop(Time::parse(value).ok_or_else(wrong)?),
+            b"uname" | b"gname" | b"comment" => {
+                if value.contains(&0) {
+                    return Err(wrong());
+                }
+            }
+            // Names are bytes here in any case.
+            b"hdrcharset" if dialect == Dialect::Layer && value == b"BINARY" => {}
+            _ if dialect.takes_attributes() && key.starts_with(b"SCHILY.acl.") => {
+                return Err(InvalidPax::Refused { key: named(key) });
+            }
+            _ if dialect.takes_attributes()
+                && attribute::take(&mut self.attributes, key, value).ok_or_else(wrong)? => {}
+            _ if has_no_say(key) => {}
+            _ => match key.strip_prefix(b"GNU.sparse.") {
+                Some(key) if dialect.takes_pax_holes() => {
+                    self.holes.get_or_insert_default().take(key, value).ok_or_else(wrong)?;
+                }
+                _ => return Err(InvalidPax::Refused { key: named(key) }),
+            },
+        }
+        Ok(())
+    }
+}
+
+fn named(key: &[u8]) -> String {
+    String::from_utf8_lossy(key).chars().take(64).collect()
 }
 
 /// Of headers for all members that follow only what changes none of them is taken, as git writes.
@@ -61,14 +98,13 @@ pub(super) fn check_global(payload: &[u8]) -> Result<(), InvalidPax> {
     for record in (Records { rest: payload }) {
         let (key, _) = record?;
         if key != b"comment" {
-            let key = String::from_utf8_lossy(key).chars().take(64).collect();
-            return Err(InvalidPax::Refused { key });
+            return Err(InvalidPax::Refused { key: named(key) });
         }
     }
     Ok(())
 }
 
-/// Extended attributes, ACLs and inode facts, which are dropped here.
+/// Extended attributes and ACLs where they are not taken, and inode facts.
 fn has_no_say(key: &[u8]) -> bool {
     [&b"SCHILY.xattr."[..], b"SCHILY.acl.", b"LIBARCHIVE.xattr.", b"RHT.security."]
         .iter()
@@ -128,11 +164,11 @@ fn split(payload: &[u8]) -> Result<Record<'_>, InvalidPax> {
     Ok((key, value, rest))
 }
 
-fn name(value: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn name(value: &[u8]) -> Option<Vec<u8>> {
     (!value.is_empty() && !value.contains(&0)).then(|| value.to_vec())
 }
 
-fn decimal(value: &[u8]) -> Option<u64> {
+pub(crate) fn decimal(value: &[u8]) -> Option<u64> {
     if value.is_empty() || value.len() > 19 || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -140,27 +176,17 @@ fn decimal(value: &[u8]) -> Option<u64> {
     (i64::try_from(number).is_ok()).then_some(number)
 }
 
-/// `-12.345`, of which the fraction is dropped.
-fn seconds(value: &[u8]) -> Option<i64> {
-    let (is_negative, value) = match value.split_first() {
-        Some((b'-', rest)) => (true, rest),
-        _ => (false, value),
-    };
-    let mut parts = value.splitn(2, |&byte| byte == b'.');
-    let whole = i64::try_from(decimal(parts.next()?)?).ok()?;
-    let fraction = parts.next().unwrap_or_default();
-    if fraction.len() > 18 || !fraction.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    Some(if is_negative { -whole } else { whole })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn check(payload: &[u8], expected: &Result<Pax, InvalidPax>) {
-        assert_eq!(&Pax::parse(payload), expected, "{}", String::from_utf8_lossy(payload));
+        assert_eq!(
+            &Pax::parse(payload, Dialect::Output),
+            expected,
+            "{}",
+            String::from_utf8_lossy(payload)
+        );
     }
 
     #[test]
@@ -170,7 +196,8 @@ mod tests {
         check(b"10 path=a\n", &Ok(pax(b"a")));
         check(b"12 path=a=b\n", &Ok(pax(b"a=b")));
         check(b"12 path=a\nb\n", &Ok(pax(b"a\nb")));
-        let timed = Pax { mtime: Some(-12), size: Some(7), ..Pax::default() };
+        let mtime = Some(Time { seconds: -13, nanoseconds: 500_000_000 });
+        let timed = Pax { mtime, size: Some(7), ..Pax::default() };
         check(b"16 mtime=-12.50\n10 size=7\n", &Ok(timed));
         check(b"25 SCHILY.xattr.user.a=\0\n", &Ok(Pax::default()));
     }

@@ -1,17 +1,17 @@
-//! Files with holes, in GNU's old format: the header maps where data is, and the data follows
-//! segment by segment.
+//! Files with holes: a map says where data is, and the data follows segment by segment.
 //!
-//! Four segments stand in the header itself, 21 more in each block behind it, and each map ends
-//! with the file: where its last byte is no data, an empty segment stands there. GNU tar itself
+//! In GNU's old format four segments stand in the header itself, and 21 more in each block behind it;
+//! for the formats in PAX headers see [`records`](super::records). Each map ends with the file: where its last byte is no data, an empty segment stands there. GNU tar itself
 //! cuts the file where its map ends, others where the header says, and it fills each segment up to
 //! whole blocks, which others do not. So both have to be the same.
 
 use std::io::Read;
 
-use super::{BLOCK, MemberPath, ReadError, Reader, header::signed};
+use super::{BLOCK, ReadError, Reader, header::signed};
+use crate::MemberPath;
 
 /// Of one file: twice what the agent writes, and less than a MiB of memory while it grows.
-const SEGMENTS: usize = 32 << 10;
+pub(super) const SEGMENTS: usize = 32 << 10;
 /// Where the header has its map, the mark that there is more, and the size of the file.
 const MAP: std::ops::Range<usize> = 386..482;
 const MORE: usize = 482;
@@ -24,22 +24,25 @@ const SLOT: usize = 24;
 
 /// Where a file has data, in its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::archive) struct Map {
-    pub(in crate::archive) segments: Vec<Segment>,
+pub struct Map {
+    /// In order, and none reaches into the next.
+    pub segments: Vec<Segment>,
     /// Of the file, with its holes.
-    pub(in crate::archive) size: u64,
+    pub size: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::archive) struct Segment {
-    pub(in crate::archive) offset: u64,
-    pub(in crate::archive) length: u64,
+pub struct Segment {
+    pub offset: u64,
+    pub length: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InvalidMap {
+pub enum InvalidMap {
     #[error("its number `{field}` is none that all readers agree on")]
     Number { field: &'static str },
+    #[error("its records are not those of one of the formats that there are")]
+    Records,
     #[error("it has a gap, or something behind its end")]
     Gap,
     #[error("its segments overlap, or are out of order")]
@@ -66,7 +69,7 @@ impl<R: Read> Reader<R> {
     ) -> Result<Map, ReadError> {
         let wrong = |source| ReadError::Map { offset, source };
         let size = number("realsize", &header[SIZE]).map_err(wrong)?;
-        let mut map = Map { segments: Vec::new(), size };
+        let mut map = Map::empty(size);
         let mut has_more = map.take(&header[MAP], header[MORE]).map_err(wrong)?;
         while has_more {
             let block = self.block()?;
@@ -96,7 +99,12 @@ impl<R: Read> Reader<R> {
 }
 
 impl Map {
-    pub(super) fn data(&self) -> u64 {
+    pub(super) fn empty(size: u64) -> Self {
+        Self { segments: Vec::new(), size }
+    }
+
+    /// What all segments have together.
+    pub fn data(&self) -> u64 {
         // Below the size, for none overlaps.
         self.segments.iter().map(|segment| segment.length).sum()
     }
@@ -112,7 +120,8 @@ impl Map {
             if slot.iter().all(|&byte| byte == 0) {
                 is_full = false;
             } else if is_full {
-                self.push(slot)?;
+                let (offset, length) = slot.split_at(SLOT / 2);
+                self.push(number("offset", offset)?, number("numbytes", length)?)?;
             } else {
                 return Err(InvalidMap::Gap);
             }
@@ -125,17 +134,25 @@ impl Map {
         }
     }
 
-    fn push(&mut self, slot: &[u8]) -> Result<(), InvalidMap> {
-        let (offset, length) = slot.split_at(SLOT / 2);
-        let segment =
-            Segment { offset: number("offset", offset)?, length: number("numbytes", length)? };
+    /// The same where an empty segment need not be the last one: libarchive begins with one where a
+    /// file is all hole.
+    pub(super) fn push_after_empty(&mut self, offset: u64, length: u64) -> Result<(), InvalidMap> {
+        if offset < self.end() {
+            return Err(InvalidMap::Order);
+        }
+        self.segments.pop_if(|last| last.length == 0);
+        self.push(offset, length)
+    }
+
+    /// Neither is above what an `i64` takes.
+    pub(super) fn push(&mut self, offset: u64, length: u64) -> Result<(), InvalidMap> {
+        let segment = Segment { offset, length };
         if self.segments.len() == SEGMENTS {
             return Err(InvalidMap::TooMany);
         }
         if segment.offset < self.end() {
             return Err(InvalidMap::Order);
         }
-        // Neither is above what an `i64` takes.
         if segment.offset + segment.length > self.size {
             return Err(InvalidMap::Beyond { size: self.size });
         }
@@ -149,7 +166,7 @@ impl Map {
         Ok(())
     }
 
-    fn check(&self, data: u64) -> Result<(), InvalidMap> {
+    pub(super) fn check(&self, data: u64) -> Result<(), InvalidMap> {
         let (end, size, mapped) = (self.end(), self.size, self.data());
         if end != size || self.segments.is_empty() {
             return Err(InvalidMap::Ends { end, size });

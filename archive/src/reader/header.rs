@@ -1,6 +1,8 @@
 //! One header block. Its fields are taken as strictly as all writers write them, for the readers
 //! differ in what else they let pass.
 
+use std::ops::Range;
+
 use super::BLOCK;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub(super) struct Header {
     pub(super) size: u64,
     pub(super) mode: u32,
     pub(super) mtime: i64,
+    pub(super) user: i64,
+    pub(super) group: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,16 +26,20 @@ pub(super) enum Type {
     HardLink,
     Symlink,
     Directory,
-    /// What cannot come out of a build as it is.
-    Special(&'static str),
+    CharacterDevice(Numbers),
+    BlockDevice(Numbers),
+    Fifo,
     Pax,
     GlobalPax,
     LongName,
     LongLink,
 }
 
+/// Of a device, major and minor, where they can be read.
+pub(super) type Numbers = (Option<u32>, Option<u32>);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InvalidHeader {
+pub enum InvalidHeader {
     #[error("its checksum is wrong")]
     Checksum,
     #[error("it is neither POSIX's nor GNU's")]
@@ -40,7 +48,7 @@ pub(crate) enum InvalidHeader {
     Number { field: &'static str },
     #[error("its unused fields are used")]
     Unused,
-    #[error("files with holes are taken in GNU's own format only")]
+    #[error("it is POSIX's, and has a map of holes as only GNU's can")]
     Sparse,
     #[error("members of type {kind:?} are not taken")]
     Unknown { kind: char },
@@ -61,7 +69,7 @@ impl Header {
             return Err(InvalidHeader::Checksum);
         }
         let number = |field, bytes: &[u8]| octal(bytes).ok_or(InvalidHeader::Number { field });
-        let kind = Type::of(block[156])?;
+        let kind = Type::of(block)?;
         let mut name = text(&block[..100]);
         let is_used = |bytes: &[u8]| bytes.iter().any(|&byte| byte != 0);
         match &block[257..265] {
@@ -83,32 +91,35 @@ impl Header {
             GNU => {}
             _ => return Err(InvalidHeader::Magic),
         }
-        // Nobody's here, but a reader that cannot read them goes another way.
-        for (field, range) in [("uid", 108..116), ("gid", 116..124)] {
-            signed(&block[range]).ok_or(InvalidHeader::Number { field })?;
-        }
-        let size = signed(&block[124..136]).and_then(|size| u64::try_from(size).ok());
+        let signed = |field, range: Range<usize>| {
+            signed(&block[range]).ok_or(InvalidHeader::Number { field })
+        };
+        let size = u64::try_from(signed("size", 124..136)?);
         Ok(Self {
             kind,
             name,
             link: text(&block[157..257]),
-            size: size.ok_or(InvalidHeader::Number { field: "size" })?,
+            size: size.map_err(|_| InvalidHeader::Number { field: "size" })?,
             mode: u32::try_from(number("mode", &block[100..108])? & 0o7777).unwrap_or_default(),
-            mtime: signed(&block[136..148]).ok_or(InvalidHeader::Number { field: "mtime" })?,
+            mtime: signed("mtime", 136..148)?,
+            user: signed("uid", 108..116)?,
+            group: signed("gid", 116..124)?,
         })
     }
 }
 
 impl Type {
-    fn of(flag: u8) -> Result<Self, InvalidHeader> {
-        Ok(match flag {
+    fn of(block: &[u8; BLOCK]) -> Result<Self, InvalidHeader> {
+        let number = |field: &[u8]| signed(field).and_then(|number| u32::try_from(number).ok());
+        let numbers = || (number(&block[329..337]), number(&block[337..345]));
+        Ok(match block[156] {
             b'0' | 0 | b'7' => Self::File,
             b'1' => Self::HardLink,
             b'2' => Self::Symlink,
-            b'3' => Self::Special("a character device"),
-            b'4' => Self::Special("a block device"),
+            b'3' => Self::CharacterDevice(numbers()),
+            b'4' => Self::BlockDevice(numbers()),
             b'5' => Self::Directory,
-            b'6' => Self::Special("a fifo"),
+            b'6' => Self::Fifo,
             b'x' => Self::Pax,
             b'g' => Self::GlobalPax,
             b'L' => Self::LongName,

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use super::{Reading, say};
+use super::{More, Reading, say};
 
 /// A reader's reading of each archive, in order: `None` for one that it refused.
 type Readings = Vec<Option<Vec<Reading>>>;
@@ -19,8 +19,18 @@ for name in sorted(os.listdir(sys.argv[1])):
     print('archive')
     try:
         with tarfile.open(os.path.join(sys.argv[1], name), 'r:', errorlevel=2) as archive:
-            lines = [f'{KIND.get(m.type, "?")} {hexed(m.name)} {m.size if m.isreg() else 0} '
-                     f'{hexed(m.linkname) if m.islnk() or m.issym() else "-"}' for m in archive]
+            lines = []
+            for m in archive:
+                kind = KIND.get(m.type, "?")
+                device = (m.devmajor, m.devminor) if kind in 'bc' else (0, 0)
+                content = archive.extractfile(m).read() if m.isreg() else b''
+                words = [kind, hexed(m.name), m.size if m.isreg() else 0,
+                         hexed(m.linkname) if m.islnk() or m.issym() else '-',
+                         m.mode & 0o7777, m.uid, m.gid, *device, int(m.mtime), content.hex() or '-']
+                for key, value in sorted(m.pax_headers.items()):
+                    if key.startswith('SCHILY.xattr.'):
+                        words += [hexed(key[13:]), hexed(value)]
+                lines.append(' '.join(map(str, words)))
         print('\n'.join(lines))
         print('fine')
     except Exception as error:
@@ -46,7 +56,18 @@ pub(super) fn tarfile(directory: &Path) -> Option<Readings> {
         let kind = words.next()?.chars().next()?;
         let name = unhex(words.next()?)?;
         let size = words.next()?.parse().ok()?;
-        Some(reading(kind, &name, size, &unhex(words.next()?)?))
+        let mut reading = reading(kind, &name, size, &unhex(words.next()?)?);
+        reading.mode = words.next()?.parse().ok()?;
+        reading.owner = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        reading.device = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let seconds = words.next()?.parse().ok()?;
+        let content = unhex(words.next()?)?;
+        let mut attributes = Vec::new();
+        while let Some(name) = words.next() {
+            attributes.push((unhex(name)?, unhex(words.next()?)?));
+        }
+        reading.more = Some(More { seconds, attributes, content });
+        Some(reading)
     }))
 }
 
@@ -70,7 +91,15 @@ pub(super) fn gnu(directory: &Path) -> Option<Readings> {
             Some((_, link)) => unquote(link)?.0,
             None => Vec::new(),
         };
-        Some(reading(kind, &name, size, &link))
+        let mut reading = reading(kind, &name, size, &link);
+        reading.mode = mode(words.first()?)?;
+        let (user, group) = words.get(1)?.split_once('/')?;
+        reading.owner = (user.parse().ok()?, group.parse().ok()?);
+        if matches!(kind, 'b' | 'c') {
+            let (major, minor) = words.get(2)?.split_once(',')?;
+            reading.device = (major.parse().ok()?, minor.parse().ok()?);
+        }
+        Some(reading)
     }))
 }
 
@@ -98,7 +127,21 @@ fn readings(output: &str, parse: impl Fn(&str) -> Option<Reading>) -> Readings {
 /// Names as they stand below a root; targets of symbolic links as they are.
 fn reading(kind: char, name: &[u8], size: u64, link: &[u8]) -> Reading {
     let link = if kind == 'h' { plain(link) } else { link.to_vec() };
-    Reading { kind, name: plain(name), size, link }
+    let (mode, owner, device) = (0, (0, 0), (0, 0));
+    Reading { kind, name: plain(name), size, link, mode, owner, device, more: None }
+}
+
+/// `-rwsr-xr-t`
+fn mode(text: &str) -> Option<u32> {
+    let bytes = text.as_bytes();
+    let mut mode = 0;
+    for (place, &byte) in bytes.get(1..10)?.iter().enumerate() {
+        let special = matches!(byte, b's' | b'S' | b't' | b'T');
+        let plain = byte != b'-' && !byte.is_ascii_uppercase();
+        mode |= u32::from(plain) << (8 - place);
+        mode |= u32::from(special) << (11 - place / 3);
+    }
+    Some(mode)
 }
 
 fn plain(name: &[u8]) -> Vec<u8> {
