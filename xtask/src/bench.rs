@@ -16,7 +16,10 @@ pub(crate) fn bench(name: Option<&str>) -> anyhow::Result<()> {
     let tools = tools.within_reach(directory.path())?;
     let binaries = binaries.within_reach(directory.path())?;
     let mut bench = workspace::cargo();
-    bench.args(["bench", "--package", "kiln-tests", "--package", "kiln-registry"]);
+    bench.arg("bench");
+    for package in ["kiln-tests", "kiln-registry", "kiln-rootfs"] {
+        bench.args(["--package", package]);
+    }
     match name {
         Some(name) => bench.args(["--bench", name]),
         None => bench.arg("--benches"),

@@ -15,8 +15,12 @@ const PROGRAMS: &[(&str, &str)] = &[
     (QEMU.0, QEMU.1),
     ("mmdebstrap", "mmdebstrap"),
     ("mke2fs", "e2fsprogs"),
+    // The static one: what inits are tried on.
+    ("busybox", "busybox-static"),
     // Tars are read by it too.
     ("bsdtar", "libarchive-tools"),
+    // A clock that is wrong on purpose.
+    ("faketime", "faketime"),
     ("dpkg-deb", "dpkg"),
     // Also a server, which builds clone from.
     ("git", "git"),
