@@ -74,6 +74,7 @@ pub fn apply(
         windings: limits.windings,
         layer: 0,
         fresh: None,
+        cleared: HashSet::new(),
     };
     for layer in layers {
         stack.put(layer)?;
@@ -93,6 +94,8 @@ struct Stack {
     layer: usize,
     /// The names that this layer has said something of, where it has whiteouts: those do not apply to them.
     fresh: Option<HashSet<(NodeId, Name)>>,
+    /// Directories that have nothing of lower layers any more, as this one took it away.
+    cleared: HashSet<NodeId>,
 }
 
 impl Stack {
@@ -100,6 +103,7 @@ impl Stack {
         self.layer += 1;
         let has_whiteouts = layer.entries.iter().any(|entry| whiteout::is_reserved(&entry.path));
         self.fresh = has_whiteouts.then(HashSet::new);
+        self.cleared.clear();
         for mut entry in layer.entries {
             entry.metadata.attributes.retain(|name, _| {
                 let is_content = !is_overlay(name);

@@ -14,7 +14,7 @@ mod output;
 mod packing;
 mod record;
 
-use std::{fs::File, path::Path};
+use std::path::Path;
 
 pub use self::{
     error::ConvertError,
@@ -67,7 +67,6 @@ pub fn convert(
     output: &Output,
 ) -> Result<Record, ConvertError> {
     let image = Image::open(path, &recipe.wanted)?;
-    let command = ImageCommand::parse(&image.config.raw)?;
     let identity = Identity::of(&image, recipe);
     let mut store = Store::default();
     let read = layers::read_layers(&image.layers, &recipe.limits, spool, &mut store)?;
@@ -78,6 +77,7 @@ pub fn convert(
     let hardened = recipe.harden.as_ref().map(harden).transpose()?;
     let installed = match &recipe.init {
         Some(strategy) => {
+            let command = ImageCommand::parse(&image.config.raw)?;
             let made_at = Time { seconds: identity.made.cast_signed(), nanoseconds: 0 };
             Some(init::install(&mut tree, &mut store, &command, strategy, made_at)?)
         }
@@ -96,9 +96,4 @@ pub fn convert(
         written: &written,
     };
     Record::of(&parts).map_err(|error| ConvertError::Config(error.into()))
-}
-
-/// A file without a name, for what is only on its way.
-fn nameless(directory: &Path) -> std::io::Result<File> {
-    tempfile::tempfile_in(directory)
 }

@@ -6,6 +6,8 @@
 //! | a tar with the same | the same, as `docker buildx -o type=oci` and newer `docker save` write it |
 //! | a tar with `manifest.json` | an archive of docker, as older `docker save` and `podman save` write it |
 //!
+//! A tar may also lie on a block device that is larger: zeros are behind it then.
+//!
 //! The way is `index → manifest, by platform → configuration and layers`. Each of them is what its digest
 //! says, or the image is refused; layers are hashed where they are read. Whoever holds the image must
 //! leave it as it is for so long as it is open.
@@ -29,7 +31,7 @@ pub use self::{
     extent::{Extent, ExtentReader},
     platform::{InvalidPlatform, Platform},
 };
-use crate::digest::Digest;
+use kiln_digest::Digest;
 
 /// As many as a manifest may list: docker itself makes no more than 127.
 const MOST_LAYERS: usize = 256;

@@ -35,8 +35,9 @@ pub use self::{
     entry::{Entry, EntryKind, InvalidEntry},
     limits::Limits,
 };
+use kiln_digest::Digest;
+
 use crate::{
-    digest::Digest,
     image::{Extent, LayerBlob},
     store::{Store, StoreId},
 };

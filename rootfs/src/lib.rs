@@ -6,7 +6,6 @@
 
 mod apply;
 mod convert;
-mod digest;
 pub mod ext4;
 pub mod harden;
 mod image;
@@ -20,12 +19,13 @@ mod store;
 pub mod tar;
 mod tree;
 
+pub use kiln_digest::{Digest, Hasher, InvalidDigest, Uuid};
+
 pub use self::{
     apply::{Applied, ApplyError, Notes, apply},
     convert::{
         ConvertError, Format, Identity, Output, OutputError, Packing, Recipe, Record, convert,
     },
-    digest::{Digest, Hasher, InvalidDigest},
     image::{
         Config, Extent, ExtentReader, Image, InvalidPlatform, LayerBlob, OpenError, Platform,
         Wanted,
@@ -36,5 +36,5 @@ pub use self::{
     },
     removal::Freed,
     store::{Piece, Store, StoreId},
-    tree::{Content, Kind, Metadata, Name, Node, NodeId, Time, Tree},
+    tree::{Content, Kind, Metadata, Name, Node, NodeId, Time, Tree, Walk},
 };

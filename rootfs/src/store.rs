@@ -58,7 +58,7 @@ impl Store {
         }
     }
 
-    /// The file behind a store, for whoever lets the kernel copy from it.
+    /// The file behind a store, for whoever fills it: a spool is a store before all of it is there.
     pub fn file(&self, store: StoreId) -> Option<&File> {
         match &self.places[store.0 as usize] {
             Place::File(file) => Some(file),

@@ -54,7 +54,8 @@ pub fn write(tree: &Tree, store: &Store, out: impl Write) -> Result<Written, Tar
     let first_names = shared.map(|(id, _)| (id, None)).collect();
     let mut writer = Writer { tree, body: Body::new(store, out), first_names };
     let mut entries = 0;
-    for (path, id) in tree.walk() {
+    let mut walk = tree.walk();
+    while let Some((path, id)) = walk.advance() {
         writer.entry(path, id)?;
         entries += 1;
     }
@@ -71,31 +72,31 @@ struct Writer<'a, W: Write> {
 }
 
 impl<W: Write> Writer<'_, W> {
-    fn entry(&mut self, path: Vec<u8>, id: NodeId) -> Result<(), TarError> {
+    fn entry(&mut self, path: &[u8], id: NodeId) -> Result<(), TarError> {
         let node = self.tree.node(id);
         let mut header = Header::new(&node.metadata);
         let mut records = Records::of(&node.metadata);
         if let Some(Some(first)) = self.first_names.get(&id) {
             header.kind(b'1');
-            records.name(&mut header, &path);
+            records.name(&mut header, path);
             records.target(&mut header, first);
             return self.head(header, &records);
         }
         match &node.kind {
             Kind::Directory(_) => {
                 header.kind(b'5');
-                records.name(&mut header, &directory(&path));
+                records.name(&mut header, &directory(path));
                 self.head(header, &records)?;
             }
-            Kind::File(content) => self.file(header, records, &path, content)?,
+            Kind::File(content) => self.file(header, records, path, content)?,
             other => {
-                special(&mut header, &mut records, &path, other)?;
-                records.name(&mut header, &path);
+                special(&mut header, &mut records, path, other)?;
+                records.name(&mut header, path);
                 self.head(header, &records)?;
             }
         }
         if let Some(first) = self.first_names.get_mut(&id) {
-            *first = Some(path);
+            *first = Some(path.to_vec());
         }
         Ok(())
     }

@@ -1,7 +1,10 @@
 //! A root filesystem in memory: everything of it but its files' bytes.
 
+mod walk;
+
 use std::{collections::BTreeMap, fmt};
 
+pub use self::walk::Walk;
 use crate::store::Piece;
 
 /// A name in a directory: never empty, `.` or `..`, and without `/` and zero bytes.
@@ -111,23 +114,19 @@ impl Tree {
         }
     }
 
-    /// Every name, parents before children, in the order of the names' bytes.
-    pub fn walk(&self) -> impl Iterator<Item = (Vec<u8>, NodeId)> + '_ {
-        let mut waiting = vec![(Vec::new(), Self::ROOT)];
-        std::iter::from_fn(move || {
-            let (path, id) = waiting.pop()?;
-            if let Kind::Directory(children) = &self.node(id).kind {
-                waiting.extend(children.iter().rev().map(|(name, child)| {
-                    let mut below = path.clone();
-                    if !below.is_empty() {
-                        below.push(b'/');
-                    }
-                    below.extend_from_slice(name);
-                    (below, *child)
-                }));
+    pub fn walk(&self) -> Walk<'_> {
+        Walk::of(self)
+    }
+
+    /// The first path that leads to a node, for messages: all others are looked at.
+    pub fn path_of(&self, node: NodeId) -> Option<Vec<u8>> {
+        let mut walk = self.walk();
+        while let Some((path, id)) = walk.advance() {
+            if id == node {
+                return Some(path.to_vec());
             }
-            Some((path, id))
-        })
+        }
+        None
     }
 
     /// Files that a directory's names lead to, however deep; one with several names comes as often.
@@ -147,8 +146,12 @@ impl Tree {
     /// How many names lead to each node that any leads to; the root has one.
     pub fn links(&self) -> BTreeMap<NodeId, u32> {
         let mut links = BTreeMap::new();
-        for (_, id) in self.walk() {
+        let mut waiting = vec![Self::ROOT];
+        while let Some(id) = waiting.pop() {
             *links.entry(id).or_insert(0) += 1;
+            if let Kind::Directory(children) = &self.node(id).kind {
+                waiting.extend(children.values());
+            }
         }
         links
     }

@@ -5,7 +5,6 @@
 pub mod build;
 pub mod caller;
 pub mod content;
-pub mod digest;
 pub mod http;
 pub mod layout;
 pub mod manifest;
@@ -19,3 +18,5 @@ pub mod registry;
 pub mod repository;
 pub mod store;
 pub mod upstream;
+
+pub use kiln_digest as digest;

@@ -15,6 +15,7 @@ mod button;
 mod console;
 mod ended;
 mod inbox;
+mod others;
 mod report;
 mod supervisor;
 mod words;
@@ -27,6 +28,7 @@ use self::{
     console::Console,
     ended::Ended,
     inbox::Inbox,
+    others::Others,
     report::{Event, Report},
     supervisor::Supervisor,
     words::Words,
@@ -95,13 +97,14 @@ fn run(
     let report = report.insert(open_report(words, console));
     let stop_signal = Signal::parse(&settings.stop_signal).map_err(Cause::from)?;
     let program = program(&settings, &hostname)?;
+    let others = Others::open();
     let (pid, output) = program.start()?;
     console.say("ready");
     if let Err(error) = report.tell(&Event::Ready) {
         console.say(&format!("readiness could not be reported: {error}"));
     }
     let stop_limit = Duration::from_secs(u64::from(settings.stop_seconds));
-    let supervisor = Supervisor::new(pid, output, inbox, stop_signal, stop_limit);
+    let supervisor = Supervisor::new(pid, output, inbox, others, stop_signal, stop_limit);
     Ok(supervisor.run(console)?)
 }
 

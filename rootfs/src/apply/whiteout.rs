@@ -65,8 +65,12 @@ impl Stack {
         true
     }
 
-    /// As deep as the tree is, which is limited.
+    /// As deep as the tree is, which is limited. Once is enough for a layer: all that comes to the directory
+    /// afterwards is the layer's own.
     pub(super) fn hide_all(&mut self, directory: NodeId) {
+        if !self.cleared.insert(directory) {
+            return;
+        }
         let names: Vec<Name> = match &self.tree.node(directory).kind {
             Kind::Directory(children) => children.keys().cloned().collect(),
             _ => return,

@@ -12,7 +12,7 @@ use rustix::{
     io::Errno,
 };
 
-use crate::digest::{Digest, Hasher};
+use kiln_digest::{Digest, Hasher};
 
 const CHUNK: usize = 1 << 20;
 static ZEROS: [u8; CHUNK] = [0; CHUNK];
@@ -68,8 +68,9 @@ impl<'a> Following<'a> {
     /// Lets the disk begin with what is waited for at the end anyway: what was not written yet, and is not
     /// needed in memory any more, is begun with at once. Where that means nothing, nothing is lost.
     fn hurry(&self, from: u64) {
-        let length = NonZeroU64::new(self.at - from);
-        let _ = rustix::fs::fadvise(self.file, from, length, Advice::DontNeed);
+        // A length of 0 would mean the whole rest of the file.
+        let Some(length) = NonZeroU64::new(self.at - from) else { return };
+        let _ = rustix::fs::fadvise(self.file, from, Some(length), Advice::DontNeed);
     }
 }
 

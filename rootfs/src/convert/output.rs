@@ -9,10 +9,10 @@ use std::{
 use super::{
     Format, Identity, Packing, Recipe,
     checksum::{Following, Hashing},
-    nameless,
 };
+use kiln_digest::Digest;
+
 use crate::{
-    digest::Digest,
     ext4::{self, Plan, PlanError, Usage, WriteError},
     store::Store,
     tar::{self, TarError},
@@ -71,6 +71,7 @@ impl Output {
             Format::Tar => self.tar(tree, store, recipe.packing)?,
             Format::Ext4 { label, size, limit } => {
                 let Identity { uuid, hash_seed, made } = *identity;
+                let (uuid, hash_seed) = (*uuid.bytes(), *hash_seed.bytes());
                 let (label, size, limit) = (label.clone(), *size, *limit);
                 let options = ext4::Options { uuid, hash_seed, made, label, size, limit };
                 let plan = Plan::of(tree, &options)?;
@@ -109,7 +110,7 @@ impl Output {
         spool: &Path,
     ) -> Result<Written, OutputError> {
         let wrong = |source| OutputError::Pack { packing, source };
-        let mut bare = nameless(spool).map_err(wrong)?;
+        let mut bare = tempfile::tempfile_in(spool).map_err(wrong)?;
         plan.write(store, &bare)?;
         let mut packed = packing.pack(self.hashing()).map_err(wrong)?;
         bare.rewind().map_err(wrong)?;

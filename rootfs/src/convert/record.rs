@@ -10,9 +10,10 @@ use serde_json::value::RawValue;
 
 use self::taken::{Excess, Hardened};
 use super::{Format, Identity, Recipe, output::Written};
+use kiln_digest::Digest;
+
 use crate::{
     apply::Notes,
-    digest::Digest,
     ext4::Usage,
     harden,
     image::{Image, LayerBlob},
@@ -155,7 +156,7 @@ impl Record {
 impl Ext4 {
     fn of(usage: Usage, identity: &Identity) -> Self {
         let Usage { size, used, free, inodes, free_inodes } = usage;
-        Self { uuid: identity.to_string(), size, used, free, inodes, free_inodes }
+        Self { uuid: identity.uuid.to_string(), size, used, free, inodes, free_inodes }
     }
 }
 

@@ -8,14 +8,12 @@ use std::{
 
 use rustix::{fs::FallocateFlags, io::Errno};
 
-use super::write::WriteError;
+use super::{output::is_zero, write::WriteError};
 
-/// The cheapest first: the device forgets what it held, or it, or the kernel for it, writes zeros.
-const WAYS: [FallocateFlags; 2] = [
-    FallocateFlags::PUNCH_HOLE.union(FallocateFlags::KEEP_SIZE),
-    FallocateFlags::ZERO_RANGE.union(FallocateFlags::KEEP_SIZE),
-];
-static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
+/// The device forgets what it held, or says that it can't. What other ways the kernel knows write zeros to
+/// all of it, also where there are some: what a sparse file of a host keeps is then no longer sparse.
+const FORGET: FallocateFlags = FallocateFlags::PUNCH_HOLE.union(FallocateFlags::KEEP_SIZE);
+const CHUNK: usize = 1 << 20;
 
 /// Makes the first `needed` bytes zeros, and a regular file just as long.
 pub(super) fn make(file: &File, needed: u64) -> Result<(), WriteError> {
@@ -29,26 +27,28 @@ pub(super) fn make(file: &File, needed: u64) -> Result<(), WriteError> {
         if device < needed {
             return Err(WriteError::Device { device, needed });
         }
-        erase(file, needed, &WAYS)?;
+        match rustix::fs::fallocate(file, FORGET, 0, needed) {
+            Err(Errno::OPNOTSUPP) => erase(file, needed)?,
+            forgotten => forgotten.map_err(io::Error::from)?,
+        }
     } else {
         return Err(WriteError::Kind);
     }
     Ok(())
 }
 
-/// In the first way that the device knows; if it knows none, by hand.
-fn erase(file: &File, length: u64, ways: &[FallocateFlags]) -> io::Result<()> {
-    for way in ways {
-        match rustix::fs::fallocate(file, *way, 0, length) {
-            Ok(()) => return Ok(()),
-            Err(Errno::OPNOTSUPP) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    }
+/// Writes zeros to where there are none.
+fn erase(file: &File, length: u64) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK];
     let mut at = 0;
     while at < length {
-        let now = usize::try_from(length - at).unwrap_or(usize::MAX).min(ZEROS.len());
-        file.write_all_at(&ZEROS[..now], at)?;
+        let now = usize::try_from(length - at).unwrap_or(CHUNK).min(CHUNK);
+        let chunk = &mut chunk[..now];
+        file.read_exact_at(chunk, at)?;
+        if !is_zero(chunk) {
+            chunk.fill(0);
+            file.write_all_at(chunk, at)?;
+        }
         at += now as u64;
     }
     Ok(())
@@ -56,19 +56,29 @@ fn erase(file: &File, length: u64, ways: &[FallocateFlags]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::*;
 
     #[test]
-    fn every_way_leaves_zeros_and_what_stands_behind() {
-        for ways in [&WAYS[..1], &WAYS[1..], &[]] {
-            let file = tempfile::tempfile().unwrap();
-            let length = ZEROS.len() + 4096;
-            file.write_all_at(&vec![7; length + 4096], 0).unwrap();
-            erase(&file, length as u64, ways).unwrap();
-            let mut bytes = vec![1; length + 4096];
-            file.read_exact_at(&mut bytes, 0).unwrap();
-            assert!(bytes[..length].iter().all(|byte| *byte == 0), "{ways:?}");
-            assert!(bytes[length..].iter().all(|byte| *byte == 7), "{ways:?}");
-        }
+    fn what_is_erased_is_zeros_and_what_stands_behind_stays() {
+        let file = tempfile::tempfile().unwrap();
+        let length = CHUNK + 4096;
+        file.write_all_at(&vec![7; length + 4096], 0).unwrap();
+        erase(&file, length as u64).unwrap();
+        let mut bytes = vec![1; length + 4096];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        assert!(bytes[..length].iter().all(|byte| *byte == 0));
+        assert!(bytes[length..].iter().all(|byte| *byte == 7));
+    }
+
+    #[test]
+    fn zeros_are_not_written_over_zeros() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(8 * CHUNK as u64).unwrap();
+        file.write_all_at(&[7; 4096], 0).unwrap();
+        erase(&file, 8 * CHUNK as u64).unwrap();
+        let taken = file.metadata().unwrap().blocks() * 512;
+        assert!(taken <= CHUNK as u64, "{taken}");
     }
 }

@@ -97,7 +97,7 @@ fn run(bytes: &[u8]) -> (bool, usize) {
     (zeros, first.len() + more.map(<[u8]>::len).sum::<usize>())
 }
 
-fn is_zero(block: &[u8]) -> bool {
+pub(super) fn is_zero(block: &[u8]) -> bool {
     let (words, rest) = block.as_chunks();
     words.iter().all(|word| u128::from_ne_bytes(*word) == 0) && rest.iter().all(|byte| *byte == 0)
 }

@@ -2,8 +2,8 @@
 
 use crate::tree::{NodeId, Tree};
 
-/// The first path that leads to a node. Slow, and for messages alone.
+/// The first path that leads to a node.
 pub(super) fn of(tree: &Tree, node: NodeId) -> String {
-    let path = tree.walk().find(|(_, id)| *id == node).map(|(path, _)| path);
-    format!("/{}", String::from_utf8_lossy(&path.unwrap_or_default()).escape_debug())
+    let path = tree.path_of(node).unwrap_or_default();
+    format!("/{}", String::from_utf8_lossy(&path).escape_debug())
 }

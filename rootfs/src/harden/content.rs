@@ -71,8 +71,8 @@ pub(super) fn scan(
         work();
     });
     if let Some((id, source)) = lock(&failed).take() {
-        let path = tree.walk().find(|(_, node)| *node == id).map(|(path, _)| path);
-        return Err(HardenError::Read { path: shown(&path.unwrap_or_default()), source });
+        let path = shown(&tree.path_of(id).unwrap_or_default());
+        return Err(HardenError::Read { path, source });
     }
     let mut found = std::mem::take(&mut *lock(&found));
     found.sort_unstable_by_key(|(id, _)| *id);

@@ -11,12 +11,15 @@ pub struct Device {
 }
 
 pub(super) fn find(tree: &Tree) -> Vec<Device> {
-    let device = |(path, id)| match tree.node(id).kind {
-        Kind::CharacterDevice { major, minor } => {
-            Some(Device { path, is_block: false, major, minor })
-        }
-        Kind::BlockDevice { major, minor } => Some(Device { path, is_block: true, major, minor }),
-        _ => None,
-    };
-    tree.walk().filter_map(device).collect()
+    let mut found = Vec::new();
+    let mut walk = tree.walk();
+    while let Some((path, id)) = walk.advance() {
+        let (is_block, major, minor) = match tree.node(id).kind {
+            Kind::CharacterDevice { major, minor } => (false, major, minor),
+            Kind::BlockDevice { major, minor } => (true, major, minor),
+            _ => continue,
+        };
+        found.push(Device { path: path.to_vec(), is_block, major, minor });
+    }
+    found
 }

@@ -13,13 +13,14 @@ pub struct Escape {
 /// wind too much for anyone to say.
 pub(super) fn find(tree: &Tree) -> Vec<Escape> {
     let mut found = Vec::new();
-    for (path, id) in tree.walk() {
+    let mut walk = tree.walk();
+    while let Some((path, id)) = walk.advance() {
         let Kind::Symlink(target) = &tree.node(id).kind else { continue };
         // The walk's own path has no links in it, so its directory is found by its names.
         let directory = path.iter().rposition(|byte| *byte == b'/').map_or(0, |end| end);
         let place = Place::root(tree).at(&path[..directory]).at(target);
         if place.climbed || place.lost || is_of_a_process(&place) {
-            found.push(Escape { path, target: target.to_vec() });
+            found.push(Escape { path: path.to_vec(), target: target.to_vec() });
         }
     }
     found

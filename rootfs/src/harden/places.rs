@@ -31,7 +31,8 @@ pub(super) fn find(tree: &Tree, store: &Store) -> Result<BTreeMap<NodeId, Secret
             }
         }
     }
-    for (path, _) in tree.walk() {
+    let mut walk = tree.walk();
+    while let Some((path, _)) = walk.advance() {
         let cut = path.iter().rposition(|byte| *byte == b'/').map_or(0, |cut| cut + 1);
         for (number, known) in anywhere.get(&path[cut..]).into_iter().flatten() {
             let directory = Place::root(tree).at(&path[..cut]);
@@ -95,8 +96,8 @@ fn holds(tree: &Tree, store: &Store, file: NodeId, proof: Proof) -> Result<bool,
         return Ok(false);
     }
     let bytes = content::read(store, content).map_err(|source| {
-        let path = tree.walk().find(|(_, id)| *id == file).map(|(path, _)| path);
-        HardenError::Read { path: shown(&path.unwrap_or_default()), source }
+        let path = shown(&tree.path_of(file).unwrap_or_default());
+        HardenError::Read { path, source }
     })?;
     Ok(proof.is_in(&bytes))
 }

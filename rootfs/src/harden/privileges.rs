@@ -37,11 +37,12 @@ impl Privileged {
 
 pub(super) fn find(tree: &Tree, policy: &Policy) -> Vec<Privileged> {
     let mut found = Vec::new();
-    for (path, id) in tree.walk() {
+    let mut walk = tree.walk();
+    while let Some((path, id)) = walk.advance() {
         let node = tree.node(id);
         for privilege in of(node) {
             let stripped = rule(privilege, policy) == Rule::Strip;
-            let (path, mode) = (path.clone(), node.metadata.mode);
+            let (path, mode) = (path.to_vec(), node.metadata.mode);
             found.push(Privileged { path, privilege, mode, stripped, node: id });
         }
     }

@@ -93,8 +93,11 @@ fn take(removal: &mut Removal<'_>, path: &[u8]) -> Freed {
 
 fn paths_of(tree: &Tree, secrets: &BTreeMap<NodeId, Secret>) -> BTreeMap<NodeId, Vec<Vec<u8>>> {
     let mut paths: BTreeMap<NodeId, Vec<Vec<u8>>> = BTreeMap::new();
-    for (path, id) in tree.walk().filter(|(_, id)| secrets.contains_key(id)) {
-        paths.entry(id).or_default().push(path);
+    let mut walk = tree.walk();
+    while let Some((path, id)) = walk.advance() {
+        if secrets.contains_key(&id) {
+            paths.entry(id).or_default().push(path.to_vec());
+        }
     }
     paths
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{OpenError, Platform, descriptor::parse};
-use crate::digest::Digest;
+use kiln_digest::Digest;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{Extent, OpenError, Platform, shelf::Shelf};
-use crate::digest::Digest;
+use kiln_digest::Digest;
 
 /// Of one index or manifest.
 pub(super) const JSON_LIMIT: u64 = 4 << 20;

@@ -7,7 +7,7 @@ use super::{
     descriptor::{CONFIG_LIMIT, JSON_LIMIT, check, parse},
     shelf::Shelf,
 };
-use crate::digest::Digest;
+use kiln_digest::Digest;
 
 const LIST: &str = "docker's list of images";
 const CONFIG: &str = "the configuration";
@@ -71,5 +71,5 @@ fn choose(mut entries: Vec<Entry>, wanted: &Wanted) -> Result<Entry, OpenError> 
 /// Of a file that is named by its content: `DIGITS.json`, or `blobs/sha256/DIGITS`.
 fn digest_of(name: &str) -> Option<Digest> {
     let name = name.rsplit('/').next()?;
-    Digest::from_hex(name.strip_suffix(".json").unwrap_or(name))
+    Digest::from_hex(name.strip_suffix(".json").unwrap_or(name)).ok()
 }

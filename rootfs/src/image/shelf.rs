@@ -1,6 +1,12 @@
-//! Where an image's files lie: a directory, or a tar.
+//! Where an image's files lie: a directory, or a tar in a file or on a block device.
 
-use std::{fs::File, os::unix::fs::FileExt as _, path::Path, sync::Arc};
+use std::{
+    fs::File,
+    io::{self, Seek as _, SeekFrom},
+    os::unix::fs::{FileExt as _, FileTypeExt as _},
+    path::Path,
+    sync::Arc,
+};
 
 use rustix::{
     fd::OwnedFd,
@@ -9,7 +15,7 @@ use rustix::{
 };
 
 use super::{Extent, OpenError, archive::Archive};
-use crate::digest::Digest;
+use kiln_digest::Digest;
 
 /// Of the tar's blocks, that say that it is one.
 const MAGIC: (u64, &[u8; 5]) = (257, b"ustar");
@@ -31,16 +37,19 @@ impl Shelf {
         if metadata.is_dir() {
             return Ok(Self::Directory(file.into()));
         }
-        let mut magic = [0; 5];
-        let is_tar = metadata.is_file()
-            && metadata.len() > MAGIC.0 + 5
-            && file.read_exact_at(&mut magic, MAGIC.0).is_ok()
-            && &magic == MAGIC.1;
-        if !is_tar {
+        let size = match metadata.file_type() {
+            kind if kind.is_file() => metadata.len(),
+            kind if kind.is_block_device() => end(&file).map_err(OpenError::Io)?,
+            _ => return Err(OpenError::NotAnImage),
+        };
+        let mut magic = [0; MAGIC.1.len()];
+        if size > MAGIC.0 + magic.len() as u64 {
+            file.read_exact_at(&mut magic, MAGIC.0).map_err(OpenError::Io)?;
+        }
+        if &magic != MAGIC.1 {
             return Err(OpenError::NotAnImage);
         }
-        let extent = Extent { file: Arc::new(file), offset: 0, size: metadata.len() };
-        Archive::read(extent).map(Self::Archive)
+        Archive::read(Extent { file: Arc::new(file), offset: 0, size }).map(Self::Archive)
     }
 
     /// A file by its name, which no link leads out of the image from.
@@ -85,4 +94,10 @@ impl Shelf {
         }
         Ok(extent)
     }
+}
+
+/// Of a block device, whose metadata has no size. Behind a tar that is shorter there are zeros, which are
+/// a tar's own end.
+fn end(mut device: &File) -> io::Result<u64> {
+    device.seek(SeekFrom::End(0))
 }

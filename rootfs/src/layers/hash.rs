@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Extent, chunk::Chunk};
-use crate::digest::{Digest, Hasher};
+use kiln_digest::{Digest, Hasher};
 
 #[derive(Debug)]
 pub(super) enum Part {

@@ -14,7 +14,7 @@ use super::{
     hash,
     inflate::{self, Stopped},
 };
-use crate::digest::Digest;
+use kiln_digest::Digest;
 
 /// Chunks on their way, to each.
 const QUEUE: usize = 4;

@@ -5,7 +5,25 @@ use kiln_archive::ReadError;
 use kiln_forge::Forge;
 use kiln_rootfs::{ApplyError, Compression, LayerError, LayersError, Limits, OverBudget};
 
-use crate::converted::{Refused, layers_with};
+use crate::converted::{Refused, layers, layers_with};
+
+pub(crate) const TESTS: &[(&str, fn())] = &[
+    ("bombs::bytes_have_an_end_in_one_layer_and_in_all", bytes_have_an_end_in_one_layer_and_in_all),
+    (
+        "bombs::zeros_a_thousand_times_as_many_are_refused",
+        zeros_a_thousand_times_as_many_are_refused,
+    ),
+    (
+        "bombs::entries_have_an_end_in_one_layer_and_in_all",
+        entries_have_an_end_in_one_layer_and_in_all,
+    ),
+    ("bombs::words_have_an_end", words_have_an_end),
+    ("bombs::holes_have_an_end_in_one_layer_and_in_all", holes_have_an_end_in_one_layer_and_in_all),
+    ("bombs::nesting_has_an_end", nesting_has_an_end),
+    ("bombs::links_that_wind_have_an_end", links_that_wind_have_an_end),
+    ("bombs::marks_that_come_again_cost_nothing", marks_that_come_again_cost_nothing),
+    ("bombs::a_frame_with_a_huge_window_is_refused", a_frame_with_a_huge_window_is_refused),
+];
 
 const ALL: [Compression; 3] = [Compression::Plain, Compression::Gzip, Compression::Zstd];
 
@@ -42,7 +60,6 @@ fn file(name: &str, length: usize) -> Forge {
     Forge::default().member(b'0', name, "", 0o644, &vec![7; length])
 }
 
-#[test]
 fn bytes_have_an_end_in_one_layer_and_in_all() {
     let over = |error: &LayerError| {
         matches!(
@@ -60,7 +77,6 @@ fn bytes_have_an_end_in_one_layer_and_in_all() {
     check(&all, exactly, Limits { bytes: 3 * bytes - 1, ..limits() }, over);
 }
 
-#[test]
 fn zeros_a_thousand_times_as_many_are_refused() {
     let zeros = Forge::default().member(b'0', "zeros", "", 0o644, &vec![0; 8 << 20]).end();
     let roomy = Limits { bytes: 1 << 30, ..limits() };
@@ -84,7 +100,6 @@ fn zeros_a_thousand_times_as_many_are_refused() {
     }
 }
 
-#[test]
 fn entries_have_an_end_in_one_layer_and_in_all() {
     let over = |error: &LayerError| {
         matches!(
@@ -103,7 +118,6 @@ fn entries_have_an_end_in_one_layer_and_in_all() {
     check(&twice, limits(), Limits { entries: 99, ..limits() }, over);
 }
 
-#[test]
 fn words_have_an_end() {
     let over =
         |error: &LayerError| matches!(error, LayerError::OverBudget(OverBudget::Words { .. }));
@@ -117,7 +131,6 @@ fn words_have_an_end() {
     check(std::slice::from_ref(&archive), exactly, Limits { words: 3014, ..limits() }, over);
 }
 
-#[test]
 fn holes_have_an_end_in_one_layer_and_in_all() {
     let over = |error: &LayerError| {
         matches!(
@@ -146,7 +159,6 @@ fn holes_have_an_end_in_one_layer_and_in_all() {
     assert!(over(&refused(&[endless], Compression::Zstd, &Limits::default())));
 }
 
-#[test]
 fn nesting_has_an_end() {
     let over = |error: &LayerError| matches!(error, LayerError::Archive(ReadError::Path { .. }));
     let deep = "d/".repeat(16);
@@ -155,7 +167,6 @@ fn nesting_has_an_end() {
 }
 
 /// Cheap to write down, and each time that it is met a long way to follow.
-#[test]
 fn links_that_wind_have_an_end() {
     let door = "a/../".repeat(40);
     let archive = Forge::default()
@@ -174,7 +185,6 @@ fn links_that_wind_have_an_end() {
     }
 }
 
-#[test]
 fn a_frame_with_a_huge_window_is_refused() {
     // A frame that asks for 2 GiB to be kept: magic, no flags, an exponent of 21.
     let frame = [&[0x28, 0xb5, 0x2f, 0xfd, 0x00, 21 << 3][..], &[0x01, 0, 0]].concat();
@@ -186,4 +196,22 @@ fn a_frame_with_a_huge_window_is_refused() {
         Err(Refused::Layers(LayersError::Layer { source: LayerError::Inflate { .. }, .. })) => {}
         other => panic!("{other:?}"),
     }
+}
+
+/// As many as there are names in the directory, and each looked at all of them: 1,600,000,000 looks.
+fn marks_that_come_again_cost_nothing() {
+    const COUNT: usize = 40_000;
+    let lower = Forge::default().member(b'0', "d/e/old", "", 0o644, b"").end();
+    let own = (0..COUNT).fold(Forge::default(), |forge, number| {
+        forge.member(b'0', &format!("d/e/{number}"), "", 0o644, b"")
+    });
+    let marks = ["d/.wh..wh..opq", "d/e/.wh..wh..opq", ".wh.d", "d/.wh.e"];
+    let upper = (0..COUNT)
+        .fold(own, |forge, number| forge.member(b'0', marks[number % marks.len()], "", 0o644, b""));
+    let upper = upper.member(b'0', "d/e/last", "", 0o644, b"").end();
+    let converted = layers(&[lower, upper]).unwrap();
+    let mut paths = converted.reading().paths();
+    assert_eq!(paths.len(), 2 + COUNT + 1);
+    paths.retain(|path| path.ends_with("old"));
+    assert_eq!(paths, [""; 0]);
 }

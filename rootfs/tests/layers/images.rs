@@ -12,6 +12,25 @@ use crate::{
     whiteouts::tar,
 };
 
+pub(crate) const TESTS: &[(&str, fn())] = &[
+    ("images::directories_and_tars_are_read_alike", directories_and_tars_are_read_alike),
+    ("images::a_platform_or_a_name_chooses", a_platform_or_a_name_chooses),
+    ("images::of_several_images_one_has_to_be_named", of_several_images_one_has_to_be_named),
+    ("images::indexes_may_stand_in_indexes", indexes_may_stand_in_indexes),
+    ("images::what_is_no_image_is_told", what_is_no_image_is_told),
+    ("images::what_is_missing_or_changed_is_told", what_is_missing_or_changed_is_told),
+    (
+        "images::a_byte_that_changed_is_a_digest_that_does_not_fit",
+        a_byte_that_changed_is_a_digest_that_does_not_fit,
+    ),
+    (
+        "images::a_tar_that_is_not_the_configurations_is_told",
+        a_tar_that_is_not_the_configurations_is_told,
+    ),
+    ("images::links_do_not_lead_out_of_a_layout", links_do_not_lead_out_of_a_layout),
+    ("images::dockers_archives_are_chosen_from_by_tag", dockers_archives_are_chosen_from_by_tag),
+];
+
 fn layers() -> Vec<Vec<u8>> {
     vec![tar(&["a/", "a/b: text"]), tar(&["a/.wh.b", "c"])]
 }
@@ -29,7 +48,6 @@ fn refused(change: impl FnOnce(&mut Layout)) -> OpenError {
     open(directory.path(), None).unwrap_err()
 }
 
-#[test]
 fn directories_and_tars_are_read_alike() {
     let base = tempfile::tempdir().unwrap();
     let at = |name: &str| base.path().join(name);
@@ -68,7 +86,6 @@ fn docker(path: &Path, tags: &[&str]) {
     fs::write(path, archive).unwrap();
 }
 
-#[test]
 fn a_platform_or_a_name_chooses() {
     let directory = tempfile::tempdir().unwrap();
     let mut layout = Layout::default();
@@ -91,7 +108,6 @@ fn a_platform_or_a_name_chooses() {
     assert_eq!(wrong.to_string(), "no image is called \"three\": there is one, two");
 }
 
-#[test]
 fn of_several_images_one_has_to_be_named() {
     let directory = tempfile::tempdir().unwrap();
     let mut layout = Layout::default();
@@ -108,7 +124,6 @@ fn of_several_images_one_has_to_be_named() {
     assert!(open(directory.path(), Some("two")).is_ok());
 }
 
-#[test]
 fn indexes_may_stand_in_indexes() {
     let directory = tempfile::tempdir().unwrap();
     let mut layout = Layout::of(&layers(), Compression::Gzip);
@@ -136,7 +151,6 @@ fn indexes_may_stand_in_indexes() {
     assert_eq!(deep.to_string(), "the index: indexes stand too deep in each other");
 }
 
-#[test]
 fn what_is_no_image_is_told() {
     let base = tempfile::tempdir().unwrap();
     let file = base.path().join("file");
@@ -153,7 +167,6 @@ fn what_is_no_image_is_told() {
     assert!(matches!(open(&fifo, None), Err(OpenError::NotAnImage)));
 }
 
-#[test]
 fn what_is_missing_or_changed_is_told() {
     let missing = refused(|layout| drop(layout.blobs.remove(1)));
     let shown = missing.to_string();
@@ -202,7 +215,6 @@ fn what_is_missing_or_changed_is_told() {
 }
 
 /// Every byte of every blob, in steps, in every compression.
-#[test]
 fn a_byte_that_changed_is_a_digest_that_does_not_fit() {
     for compression in [Compression::Plain, Compression::Gzip, Compression::Zstd] {
         let whole = Layout::of(&layers(), compression);
@@ -229,7 +241,6 @@ fn a_byte_that_changed_is_a_digest_that_does_not_fit() {
     }
 }
 
-#[test]
 fn a_tar_that_is_not_the_configurations_is_told() {
     let base = tempfile::tempdir().unwrap();
     let mut layout = Layout::default();
@@ -262,7 +273,6 @@ fn a_tar_that_is_not_the_configurations_is_told() {
     }
 }
 
-#[test]
 fn links_do_not_lead_out_of_a_layout() {
     let base = tempfile::tempdir().unwrap();
     let layout = Layout::of(&layers(), Compression::Gzip);
@@ -281,7 +291,6 @@ fn links_do_not_lead_out_of_a_layout() {
     assert!(open(&base.path().join("real"), None).is_ok());
 }
 
-#[test]
 fn dockers_archives_are_chosen_from_by_tag() {
     let base = tempfile::tempdir().unwrap();
     let path = base.path().join("docker.tar");

@@ -8,7 +8,13 @@ use crate::{
     layout::Layout,
 };
 
-#[test]
+pub(crate) const TESTS: &[(&str, fn())] = &[
+    ("many::a_hundred_and_twenty_seven_layers", a_hundred_and_twenty_seven_layers),
+    ("many::every_compression_leaves_the_same", every_compression_leaves_the_same),
+    ("many::streams_in_several_parts_are_one", streams_in_several_parts_are_one),
+    ("many::what_a_layer_was_is_told", what_a_layer_was_is_told),
+];
+
 fn a_hundred_and_twenty_seven_layers() {
     let all: Vec<_> = (0..127)
         .map(|number: usize| {
@@ -30,7 +36,6 @@ fn a_hundred_and_twenty_seven_layers() {
     assert_eq!(reading.fact("last").kind, reading.fact("of-126").kind);
 }
 
-#[test]
 fn every_compression_leaves_the_same() {
     let mut dice = Dice::new(1);
     let forge = (0..200).fold(Forge::default(), |forge, number| {
@@ -46,7 +51,6 @@ fn every_compression_leaves_the_same() {
 }
 
 /// As writers make them that compress in pieces.
-#[test]
 fn streams_in_several_parts_are_one() {
     let tar = Forge::default().member(b'0', "file", "", 0o644, &[7; 5000]).end();
     for compression in [Compression::Gzip, Compression::Zstd] {
@@ -67,7 +71,6 @@ fn streams_in_several_parts_are_one() {
     }
 }
 
-#[test]
 fn what_a_layer_was_is_told() {
     let tar = Forge::default().member(b'0', "file", "", 0o644, &[7; 5000]).end();
     let directory = tempfile::tempdir().unwrap();

@@ -10,6 +10,12 @@ use crate::{
     whiteouts::tar,
 };
 
+pub(crate) const TESTS: &[(&str, fn())] = &[
+    ("seeded::seeded_by_the_corpus", seeded_by_the_corpus),
+    ("seeded::seeded_layers", seeded_layers),
+    ("seeded::seeded_images", seeded_images),
+];
+
 const CASES: u64 = 2000;
 
 fn layers() -> Vec<Vec<u8>> {
@@ -50,7 +56,6 @@ fn change(bytes: &mut Vec<u8>, dice: &mut Dice) {
 }
 
 /// What the fuzz targets start from, and what they found.
-#[test]
 fn seeded_by_the_corpus() {
     let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     let play = |target: &str, play: fn(&[u8]) -> bool| {
@@ -62,7 +67,6 @@ fn seeded_by_the_corpus() {
     assert!(play("image", play::image) >= 2);
 }
 
-#[test]
 fn seeded_layers() {
     let whole = layers();
     let mut taken = 0;
@@ -76,7 +80,6 @@ fn seeded_layers() {
     assert!(taken > CASES / 20 && taken < CASES, "{taken} were taken");
 }
 
-#[test]
 fn seeded_images() {
     let mut taken = 0;
     for seed in 0..CASES {

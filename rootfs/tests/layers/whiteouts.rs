@@ -5,6 +5,32 @@ use kiln_forge::Forge;
 use crate::converted::{Refused, layers};
 use kiln_rootfs::{ApplyError, Notes};
 
+pub(crate) const TESTS: &[(&str, fn())] = &[
+    (
+        "whiteouts::whiteouts_take_away_what_lower_layers_have",
+        whiteouts_take_away_what_lower_layers_have,
+    ),
+    (
+        "whiteouts::opaque_directories_hide_what_lower_layers_have_in_them",
+        opaque_directories_hide_what_lower_layers_have_in_them,
+    ),
+    (
+        "whiteouts::what_takes_anothers_place_takes_all_of_it",
+        what_takes_anothers_place_takes_all_of_it,
+    ),
+    (
+        "whiteouts::the_last_of_several_entries_is_what_is_read",
+        the_last_of_several_entries_is_what_is_read,
+    ),
+    ("whiteouts::hard_links_reach_into_lower_layers", hard_links_reach_into_lower_layers),
+    (
+        "whiteouts::names_that_only_look_like_whiteouts_are_told_apart",
+        names_that_only_look_like_whiteouts_are_told_apart,
+    ),
+    ("whiteouts::directories_on_the_way_are_made", directories_on_the_way_are_made),
+    ("whiteouts::what_is_said_of_the_root_counts", what_is_said_of_the_root_counts),
+];
+
 /// A tar of paths: `a/` is a directory, `a -> b` a link, `a = b` a hard link, and `a: text` a file.
 pub(crate) fn tar(members: &[&str]) -> Vec<u8> {
     let long = |forge: Forge, name: &str| match name.len() {
@@ -33,7 +59,6 @@ fn check(all: &[&[&str]], expected: &[&str]) {
     assert_eq!(layers(&all).unwrap().paths(), expected);
 }
 
-#[test]
 fn whiteouts_take_away_what_lower_layers_have() {
     check(&[&["a", "b"], &[".wh.a"]], &["b"]);
     check(&[&["d/", "d/a", "d/e/", "d/e/b"], &["d/.wh.e"]], &["d/", "d/a"]);
@@ -48,7 +73,6 @@ fn whiteouts_take_away_what_lower_layers_have() {
     check(&[&["a"], &["a/.wh.z"]], &["a"]);
 }
 
-#[test]
 fn opaque_directories_hide_what_lower_layers_have_in_them() {
     let lower: &[&str] = &["d/", "d/a", "d/e/", "d/e/b", "x"];
     check(&[lower, &["d/", "d/.wh..wh..opq", "d/c"]], &["d/", "d/c", "x"]);
@@ -61,7 +85,6 @@ fn opaque_directories_hide_what_lower_layers_have_in_them() {
     check(&[lower, &["d/.wh..wh..opq"], &["d/n"]], &["d/", "d/n", "x"]);
 }
 
-#[test]
 fn what_takes_anothers_place_takes_all_of_it() {
     check(&[&["d/", "d/a"], &["d: file"]], &["d"]);
     check(&[&["d/", "d/a"], &["d -> x"]], &["d"]);
@@ -74,7 +97,6 @@ fn what_takes_anothers_place_takes_all_of_it() {
     check(&[&["a: 1"], &["a: longer"]], &["a"]);
 }
 
-#[test]
 fn the_last_of_several_entries_is_what_is_read() {
     let all = [tar(&["a: one", "b = a"]), tar(&["a: three", "c = a"])];
     let converted = layers(&all).unwrap();
@@ -87,7 +109,6 @@ fn the_last_of_several_entries_is_what_is_read() {
     );
 }
 
-#[test]
 fn hard_links_reach_into_lower_layers() {
     let all = [tar(&["d/", "d/a: text"]), tar(&["b = d/a"]), tar(&[".wh.d"])];
     let converted = layers(&all).unwrap();
@@ -111,7 +132,6 @@ fn hard_links_reach_into_lower_layers() {
     assert_eq!(converted.reading().fact("m").kind, "link to \"a\"");
 }
 
-#[test]
 fn names_that_only_look_like_whiteouts_are_told_apart() {
     let union = tar(&[".wh..wh.aufs", ".wh..wh.plnk/", ".wh..wh.plnk/1.2", "a"]);
     let converted = layers(&[union, tar(&[".wh.b", "c/.wh.d"])]).unwrap();
@@ -127,7 +147,6 @@ fn names_that_only_look_like_whiteouts_are_told_apart() {
     }
 }
 
-#[test]
 fn directories_on_the_way_are_made() {
     let converted = layers(&[tar(&["a/b/c"])]).unwrap();
     assert_eq!(converted.paths(), ["a/", "a/b/", "a/b/c"]);
@@ -138,7 +157,6 @@ fn directories_on_the_way_are_made() {
     assert_eq!(refused.to_string(), "layer 1: a/b: a stands in its way, and is no directory");
 }
 
-#[test]
 fn what_is_said_of_the_root_counts() {
     let root = Forge::default().member(b'5', "./", "", 0o1777, b"").owner(7, 8).end();
     let converted = layers(&[tar(&["a"]), root]).unwrap();

@@ -3,3 +3,14 @@
 mod contents;
 mod debian;
 mod stacks;
+
+use crate::comparison::Reader;
+
+/// Who can read what comes of it.
+type Test = (&'static str, &'static [Reader], fn(Reader));
+
+pub(crate) const TESTS: [&[Test]; 3] = [contents::TESTS, debian::TESTS, stacks::TESTS];
+
+const ALL: &[Reader] = &[Reader::Programs, Reader::Kernel, Reader::Umoci];
+/// umoci knows no files with holes.
+const HOLLOW: &[Reader] = &[Reader::Programs, Reader::Kernel];

@@ -1,8 +1,8 @@
 //! Every option has its effect.
 
-mod content;
-mod file;
-mod output;
+pub(crate) mod content;
+pub(crate) mod file;
+pub(crate) mod output;
 
 use std::collections::BTreeSet;
 
@@ -13,6 +13,9 @@ use crate::{
     program::{converted, run},
     reading::Reading,
 };
+
+pub(crate) const TESTS: &[(&str, fn())] =
+    &[("options::every_option_is_tried", every_option_is_tried)];
 
 /// What is tried in here, and in the other modules.
 const TRIED: [&str; 21] = [
@@ -49,7 +52,6 @@ fn made(hung: &Hung, options: &[&str]) -> (Reading, Value) {
     (Reading::of_tar(&tar), serde_json::from_slice(&metadata).unwrap())
 }
 
-#[test]
 fn every_option_is_tried() {
     let help = run(["--help"]);
     assert_eq!((help.code, &*help.error), (Some(0), ""));

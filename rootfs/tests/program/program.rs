@@ -34,13 +34,17 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> End
     ended(Command::new(PATH).args(arguments))
 }
 
+/// Of a program that every system has.
 pub(crate) fn ended(command: &mut Command) -> Ended {
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ended { code: output.status.code(), out: text(&output.stdout), error: text(&output.stderr) }
+    of_debian("coreutils", command)
 }
 
-#[expect(clippy::print_stdout, reason = "what was not compared is part of the verdict")]
-pub(crate) fn say(message: &str) {
-    println!("{message}");
+/// Of a program that a package of Debian's brings. Without it there is no verdict.
+pub(crate) fn of_debian(package: &str, command: &mut Command) -> Ended {
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| {
+        panic!("{} is needed (Debian: {package}): {error}", command.get_program().display())
+    });
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ended { code: output.status.code(), out: text(&output.stdout), error: text(&output.stderr) }
 }

@@ -1,14 +1,10 @@
 //! A root filesystem as others read it.
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{collections::BTreeMap, path::Path, process::Command};
 
 use serde::Deserialize;
 
-use crate::program::say;
+use crate::program::{Ended, of_debian};
 
 pub(crate) const READER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/program/read.py");
 
@@ -57,28 +53,22 @@ impl Reading {
         Self::said_by(Command::new("python3").args([READER, "disk"]).arg(path))
     }
 
-    /// As this machine's kernel sees it: what is mounted for that ends with who asked. `None` where no
-    /// test may mount.
-    pub(crate) fn of_ext4(path: &Path) -> Option<Self> {
-        let may = rustix::process::geteuid().is_root() && Path::new("/dev/loop-control").exists();
-        if !may {
-            say("the kernel did not read it: that takes root and loop devices");
-            return None;
-        }
+    /// As this machine's kernel sees it: what is mounted for that ends with who asked. It takes root and
+    /// loop devices.
+    pub(crate) fn of_ext4(path: &Path) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let script = r#"mount -t ext4 -o loop,ro,noload "$1" "$2" && exec python3 "$3" disk "$2""#;
         let mut unshare = Command::new("unshare");
         unshare.args(["--mount", "sh", "-c", script, "sh"]).arg(path).arg(directory.path());
         let mut reading = Self::said_by(unshare.arg(READER));
         reading.0.remove(&hex(b"/lost+found"));
-        Some(reading)
+        reading
     }
 
     fn said_by(command: &mut Command) -> Self {
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{command:?}: {error}");
-        serde_json::from_slice(&output.stdout).unwrap()
+        let Ended { code, out, error } = of_debian("python3", command);
+        assert_eq!(code, Some(0), "{command:?}: {error}");
+        serde_json::from_str(&out).unwrap()
     }
 
     pub(crate) fn fact(&self, path: &str) -> &Fact {

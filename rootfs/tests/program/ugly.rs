@@ -13,6 +13,17 @@ use crate::{
     reading::READER,
 };
 
+pub(crate) const TESTS: &[(&str, fn())] = &[
+    ("ugly::what_is_no_image", what_is_no_image),
+    ("ugly::a_platform_that_is_not_there", a_platform_that_is_not_there),
+    ("ugly::layers_that_are_missing_or_changed", layers_that_are_missing_or_changed),
+    ("ugly::layers_that_do_not_fit_on_each_other", layers_that_do_not_fit_on_each_other),
+    ("ugly::what_an_ext4_cannot_hold", what_an_ext4_cannot_hold),
+    ("ugly::paths_that_lead_out", paths_that_lead_out),
+    ("ugly::more_than_an_image_may_be", more_than_an_image_may_be),
+    ("ugly::commands_that_would_not_run", commands_that_would_not_run),
+];
+
 fn file(name: &str, text: &str) -> Forge {
     Forge::default().member(b'0', name, "", 0o755, text.as_bytes())
 }
@@ -64,7 +75,6 @@ fn layer(number: usize) -> Digest {
     Digest::of(&layout::pack(&picture().layers[number], Compression::Gzip))
 }
 
-#[test]
 fn what_is_no_image() {
     let expected = "kiln-rootfs: cannot open the image: not an image: neither an OCI layout, nor a \
         tar of one, nor an archive of docker\n";
@@ -88,7 +98,6 @@ fn what_is_no_image() {
     assert_eq!((ended.code, ended.error), (Some(1), expected));
 }
 
-#[test]
 fn a_platform_that_is_not_there() {
     let expected = "cannot open the image: no image for linux/arm64: there is linux/amd64";
     check(&picture(), &["--platform", "linux/arm64"], expected);
@@ -98,7 +107,6 @@ fn a_platform_that_is_not_there() {
     assert_eq!(refused(&hung, &["--name", "other"]), named);
 }
 
-#[test]
 fn layers_that_are_missing_or_changed() {
     let digest = layer(1);
     check_layout(
@@ -139,7 +147,6 @@ fn layers_that_are_missing_or_changed() {
     check(&fewer, &[], expected);
 }
 
-#[test]
 fn layers_that_do_not_fit_on_each_other() {
     let fit = "the image's layers do not fit on each other: ";
     let check = |layers: Vec<Vec<u8>>, expected: &str| {
@@ -165,7 +172,6 @@ fn layers_that_do_not_fit_on_each_other() {
 }
 
 /// A tar has no such limits.
-#[test]
 fn what_an_ext4_cannot_hold() {
     let check = |forge: Forge, expected: &str| {
         let hung = Picture::of(vec![forge.end()]).hang();
@@ -195,7 +201,6 @@ fn what_an_ext4_cannot_hold() {
     );
 }
 
-#[test]
 fn paths_that_lead_out() {
     for name in ["../a", "a/../../b"] {
         let hung = Picture::of(vec![file(name, "one").end()]).hang();
@@ -213,7 +218,6 @@ fn paths_that_lead_out() {
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
 }
 
-#[test]
 fn more_than_an_image_may_be() {
     let deep = vec!["d"; 129].join("/");
     let deep = Forge::default().pax(&[("path", &deep)]).member(b'0', "x", "", 0o644, b"");
@@ -228,7 +232,6 @@ fn more_than_an_image_may_be() {
     assert_eq!(convert(&hung.image(), &hung.at("harmless"), &[]).code, Some(0));
 }
 
-#[test]
 fn commands_that_would_not_run() {
     // What is to be put in is looked at last.
     let direct = ["--init", "direct", "--init-program", READER];

@@ -37,6 +37,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     // And one that reads images in its own way.
     ("ssh-agent", "openssh-client"),
     ("umoci", "umoci"),
+    // Its parser is asked what units mean.
+    ("systemd-analyze", "systemd"),
     ("xz", "xz-utils"),
     ("zstd", "zstd"),
 ];

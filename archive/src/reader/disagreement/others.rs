@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use super::{More, Reading, say};
+use super::{More, Reading};
 
 /// A reader's reading of each archive, in order: `None` for one that it refused.
 type Readings = Vec<Option<Vec<Reading>>>;
@@ -47,11 +47,10 @@ for archive in "$1"/*.tar; do
 done
 "#;
 
-/// `None` where there is no Python.
-pub(super) fn tarfile(directory: &Path) -> Option<Readings> {
+pub(super) fn tarfile(directory: &Path) -> Readings {
     let mut command = Command::new("python3");
-    let output = output(command.args(["-c", SCRIPT]).arg(directory))?;
-    Some(readings(&output, |line| {
+    let output = output("python3", command.args(["-c", SCRIPT]).arg(directory));
+    readings(&output, |line| {
         let mut words = line.split(' ');
         let kind = words.next()?.chars().next()?;
         let name = unhex(words.next()?)?;
@@ -68,18 +67,14 @@ pub(super) fn tarfile(directory: &Path) -> Option<Readings> {
         }
         reading.more = Some(More { seconds, attributes, content });
         Some(reading)
-    }))
+    })
 }
 
-/// `None` where `tar` is not GNU's.
-pub(super) fn gnu(directory: &Path) -> Option<Readings> {
-    let version = output(Command::new("tar").arg("--version"))?;
-    if !version.contains("GNU tar") {
-        say("skipped: `tar` is not GNU's");
-        return None;
-    }
-    let output = output(Command::new("sh").args(["-c", LOOP, "sh"]).arg(directory))?;
-    Some(readings(&output, |line| {
+pub(super) fn gnu(directory: &Path) -> Readings {
+    let version = output("tar", Command::new("tar").arg("--version"));
+    assert!(version.contains("GNU tar"), "GNU's tar is needed (Debian: tar): {version}");
+    let output = output("dash", Command::new("sh").args(["-c", LOOP, "sh"]).arg(directory));
+    readings(&output, |line| {
         let (head, rest) = line.split_once('"')?;
         let words: Vec<_> = head.split_whitespace().collect();
         // Files that were once to lie in one piece.
@@ -100,17 +95,15 @@ pub(super) fn gnu(directory: &Path) -> Option<Readings> {
             reading.device = (major.parse().ok()?, minor.parse().ok()?);
         }
         Some(reading)
-    }))
+    })
 }
 
-fn output(command: &mut Command) -> Option<String> {
-    match command.output() {
-        Ok(output) => Some(String::from_utf8_lossy(&output.stdout).into_owned()),
-        Err(error) => {
-            say(&format!("skipped: {command:?}: {error}"));
-            None
-        }
-    }
+/// Of a program that a package of Debian's brings.
+fn output(package: &str, command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| {
+        panic!("{} is needed (Debian: {package}): {error}", command.get_program().display())
+    });
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn readings(output: &str, parse: impl Fn(&str) -> Option<Reading>) -> Readings {

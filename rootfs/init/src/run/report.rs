@@ -1,4 +1,4 @@
-//! What the host is told, where it listens: lines of JSON, one for each event.
+//! What the host, or who watches for it in the machine, is told: lines of JSON, one for each event.
 //!
 //! ```json
 //! {"event":"ready"}
@@ -8,9 +8,11 @@
 //! `signal` is missing where the command ended by itself. Without `started` the command never ran, and
 //! the console says why.
 
+mod socket;
+
 use std::{
     io,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -26,7 +28,7 @@ use super::{ended::Ended, words::Target};
 
 /// Where the kernel lists the named ports of virtio serial devices.
 const PORTS: &str = "/sys/class/virtio-ports";
-/// How long the host gets to close a connection, which says that it has read everything.
+/// How long the other end gets to close a connection, which says that it has read everything.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -66,7 +68,9 @@ impl Report {
             rustix::fs::open(path, flags, Mode::empty())
         };
         let (place, is_socket) = match target {
-            Target::Vsock(port) => (connect(*port)?, true),
+            Target::Vsock(port) => (socket::of_host(*port)?, true),
+            Target::Abstract(name) => (socket::of_name(name)?, true),
+            Target::Socket(path) => (socket::at(path)?, true),
             Target::Port(name) => (device(&find_port(Path::new(PORTS), name)?)?, false),
             Target::Device(path) => (device(path)?, false),
         };
@@ -93,27 +97,6 @@ impl Report {
             let _ = poll(&mut [PollFd::new(&place, PollFlags::IN)], Some(&limit));
         }
     }
-}
-
-/// Connects to a port of the host; the kernel waits for two seconds at most.
-fn connect(port: u32) -> io::Result<OwnedFd> {
-    // SAFETY: plain integers.
-    let socket = unsafe { libc::socket(libc::AF_VSOCK, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
-    if socket < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: just opened, and nobody else's.
-    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
-    // SAFETY: all zeroes is a valid value of this plain structure.
-    let mut address: libc::sockaddr_vm = unsafe { std::mem::zeroed() };
-    address.svm_family = libc::sa_family_t::try_from(libc::AF_VSOCK).map_err(io::Error::other)?;
-    address.svm_cid = libc::VMADDR_CID_HOST;
-    address.svm_port = port;
-    let length = libc::socklen_t::try_from(size_of_val(&address)).map_err(io::Error::other)?;
-    // SAFETY: an address of that length.
-    let connected =
-        unsafe { libc::connect(socket.as_raw_fd(), (&raw const address).cast(), length) };
-    if connected < 0 { Err(io::Error::last_os_error()) } else { Ok(socket) }
 }
 
 /// The device of a port; nothing else in the guest makes a link of its name.

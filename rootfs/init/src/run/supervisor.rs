@@ -26,12 +26,15 @@ use super::{
     console::Console,
     ended::Ended,
     inbox::{Inbox, Message},
+    others::Others,
 };
 use crate::signal::Signal;
 
 const READ_BYTES: usize = 16 * 1024;
 /// What was killed may still be busy in the kernel.
 const REAP_LIMIT: Duration = Duration::from_secs(5);
+/// Who is the child of another process ends without a word to this one.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
 pub(super) struct Supervisor {
@@ -39,6 +42,7 @@ pub(super) struct Supervisor {
     /// `None` when nobody can write any more.
     output: Option<std::fs::File>,
     inbox: Inbox,
+    others: Others,
     stop_signal: Signal,
     stop_limit: Duration,
     phase: Phase,
@@ -51,6 +55,14 @@ enum Phase {
     Stopping(Instant),
     /// Until the command is given up, as the kernel has not let it go.
     Killed(Instant),
+}
+
+/// Of what was in the pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moved {
+    All,
+    /// The console takes no more now.
+    Some,
 }
 
 impl Phase {
@@ -67,12 +79,14 @@ impl Supervisor {
         command: Pid,
         output: OwnedFd,
         mut inbox: Inbox,
+        others: Others,
         stop_signal: Signal,
         stop_limit: Duration,
     ) -> Self {
         inbox.buttons = Buttons::open();
         let output = Some(output.into());
-        Self { command, output, inbox, stop_signal, stop_limit, phase: Phase::Running }
+        let phase = Phase::Running;
+        Self { command, output, inbox, others, stop_signal, stop_limit, phase }
     }
 
     pub(super) fn run(mut self, console: &mut Console) -> io::Result<Ended> {
@@ -106,7 +120,7 @@ impl Supervisor {
         let now = Instant::now();
         match self.phase {
             Phase::Stopping(deadline) if deadline <= now => {
-                kill_everything();
+                self.others.kill();
                 self.phase = Phase::Killed(now + REAP_LIMIT);
                 Ok(None)
             }
@@ -147,27 +161,27 @@ impl Supervisor {
 
     /// The rest of the container dies with its process 1. What it has written still comes out.
     fn finish(&mut self, console: &mut Console) -> io::Result<()> {
-        kill_everything();
+        let mut killed = self.others.kill();
         let limit = Instant::now() + REAP_LIMIT;
-        while has_children() && Instant::now() < limit {
-            self.wait(console, Some(limit))?;
+        while !killed.are_gone(has_children()) && Instant::now() < limit {
+            self.wait(console, Some(limit.min(Instant::now() + LOOK_AGAIN)))?;
             self.move_output(console);
             while self.inbox.next()?.is_some() {}
         }
         let limit = Instant::now() + LAST_WORDS_LIMIT;
-        while self.output.is_some() && Instant::now() < limit {
+        // Who was spared may hold the pipe open, and has nothing to say.
+        while self.move_output(console) == Moved::Some && Instant::now() < limit {
             self.wait(console, Some(limit))?;
-            self.move_output(console);
             while self.inbox.next()?.is_some() {}
         }
-        if self.output.is_some() {
+        if self.move_output(console) == Moved::Some {
             console.say("the end of the command's output is lost: the console does not take it");
         }
         Ok(())
     }
 
     /// From the pipe to the console, as far as it goes.
-    fn move_output(&mut self, console: &mut Console) {
+    fn move_output(&mut self, console: &mut Console) -> Moved {
         console.write_some();
         let mut buffer = [0; READ_BYTES];
         while let Some(output) = self.output.as_mut().filter(|_| console.has_room()) {
@@ -178,10 +192,11 @@ impl Supervisor {
                     console.write_some();
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Moved::All,
                 Err(_) => self.output = None,
             }
         }
+        if self.output.is_some() { Moved::Some } else { Moved::All }
     }
 
     /// Until something has come, or the deadline.
@@ -212,11 +227,4 @@ fn has_children() -> bool {
             Err(_) => return false,
         }
     }
-}
-
-/// Every process but this one.
-fn kill_everything() {
-    // SAFETY: plain integers. Only process 1 gets here, whom the signal does not reach. It fails when
-    // there is nobody to kill.
-    unsafe { libc::kill(-1, libc::SIGKILL) };
 }

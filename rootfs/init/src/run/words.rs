@@ -5,6 +5,8 @@
 //! | `kiln.report=vsock:PORT` | events go to that port of the host, as lines of JSON |
 //! | `kiln.report=port:NAME` | … to the virtio serial port of that name |
 //! | `kiln.report=/dev/…` | … to that device |
+//! | `kiln.report=unix:@NAME` | … to the abstract socket of that name, in the machine itself |
+//! | `kiln.report=unix:/PATH` | … to the socket at that path |
 //! | `kiln.end=poweroff`, `reboot`, `halt` | how the machine ends; Firecracker takes `reboot` for an end |
 //!
 //! A root filesystem is the same wherever it is booted, so these are not in its settings. The kernel
@@ -26,6 +28,9 @@ pub(super) enum Target {
     Vsock(u32),
     Port(String),
     Device(PathBuf),
+    /// Without its `@`.
+    Abstract(String),
+    Socket(PathBuf),
 }
 
 impl fmt::Display for Target {
@@ -34,6 +39,8 @@ impl fmt::Display for Target {
             Self::Vsock(port) => write!(formatter, "port {port} of the host"),
             Self::Port(name) => write!(formatter, "the serial port {name}"),
             Self::Device(path) => write!(formatter, "{}", path.display()),
+            Self::Abstract(name) => write!(formatter, "the socket @{name}"),
+            Self::Socket(path) => write!(formatter, "the socket {}", path.display()),
         }
     }
 }
@@ -69,6 +76,12 @@ impl Target {
         if let Some(name) = text.strip_prefix("port:") {
             return (!name.is_empty()).then(|| Self::Port(name.to_owned()));
         }
+        if let Some(socket) = text.strip_prefix("unix:") {
+            return match socket.strip_prefix('@') {
+                Some(name) => (!name.is_empty()).then(|| Self::Abstract(name.to_owned())),
+                None => socket.starts_with('/').then(|| Self::Socket(socket.into())),
+            };
+        }
         text.starts_with("/dev/").then(|| Self::Device(text.into()))
     }
 }
@@ -92,6 +105,8 @@ mod tests {
         assert_eq!(target("vsock:1026"), Target::Vsock(1026));
         assert_eq!(target("port:org.kiln"), Target::Port("org.kiln".to_owned()));
         assert_eq!(target("/dev/ttyS1"), Target::Device("/dev/ttyS1".into()));
+        assert_eq!(target("unix:@kiln-report"), Target::Abstract("kiln-report".to_owned()));
+        assert_eq!(target("unix:/run/report"), Target::Socket("/run/report".into()));
         let end = |text: &str| parse(&[&format!("kiln.end={text}")]).unwrap().end;
         assert_eq!(end("poweroff"), End::PowerOff);
         assert_eq!(end("reboot"), End::Reboot);
@@ -109,6 +124,9 @@ mod tests {
             "kiln.report=vsock:4294967295",
             "kiln.report=port:",
             "kiln.report=/etc/passwd",
+            "kiln.report=unix:",
+            "kiln.report=unix:@",
+            "kiln.report=unix:run/report",
             "kiln.end=off",
         ] {
             assert_eq!(parse(&["quiet", word]), Err(UnknownWord(word.to_owned())));

@@ -7,6 +7,7 @@
 mod command;
 mod ending;
 mod machine;
+mod observer;
 mod stage;
 mod surroundings;
 mod user;
@@ -16,8 +17,22 @@ use std::{path::Path, process::ExitCode};
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
+    let words: Vec<_> = std::env::args().collect();
+    if let [_, word, address, directory] = &*words
+        && word == observer::WORD
+    {
+        observer::watch(address, directory.as_ref());
+        return ExitCode::SUCCESS;
+    }
     let missing = stage::missing(Path::new("/usr/bin/busybox"));
-    let tests = [command::TESTS, ending::TESTS, machine::TESTS, surroundings::TESTS, user::TESTS];
+    let tests = [
+        command::TESTS,
+        ending::TESTS,
+        machine::TESTS,
+        observer::TESTS,
+        surroundings::TESTS,
+        user::TESTS,
+    ];
     let trials = tests.into_iter().flatten().map(|(name, test)| {
         let trial = Trial::test(*name, move || {
             test();

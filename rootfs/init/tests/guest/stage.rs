@@ -42,6 +42,11 @@ mknod -m 666 "$root/dev/zero" c 1 5
 touch "$root/dev/report"
 mount --bind "$source/../report" "$root/dev/report"
 [ ! -e "$root/read-only" ] || mount -o remount,ro "$root"
+if [ -n "$OBSERVED" ]; then
+    PATH=$source/..:$PATH
+    @observer --observe "$OBSERVED" "$source/.." </dev/null >/dev/null &
+    while ! [ -e "$source/../listens" ]; do sleep 0.01; done
+fi
 cd "$root"
 if [ -e no-streams ]; then
     touch dev/console
@@ -67,6 +72,8 @@ pub(crate) struct Guest {
     directory: TempDir,
     pub(crate) settings: Settings,
     words: Vec<String>,
+    /// Where somebody outside of the root listens.
+    observed: &'static str,
 }
 
 impl Guest {
@@ -78,7 +85,7 @@ impl Guest {
         for outside in ["report", "console"] {
             fs::write(directory.path().join(outside), "").unwrap();
         }
-        let guest = Self { directory, settings, words: Vec::new() }
+        let guest = Self { directory, settings, words: Vec::new(), observed: "" }
             .file("etc/passwd", PASSWD, 0o644)
             .file("etc/group", GROUP, 0o644)
             .directory("home/app")
@@ -113,6 +120,14 @@ impl Guest {
     pub(crate) fn word(mut self, word: &str) -> Self {
         self.words.push(word.to_owned());
         self
+    }
+
+    /// By [`crate::observer`], who is told what the init reports.
+    pub(crate) fn observed(mut self, address: &'static str) -> Self {
+        let program = std::env::current_exe().unwrap();
+        symlink(program, self.directory.path().join("@observer")).unwrap();
+        self.observed = address;
+        self.word(&format!("kiln.report=unix:{address}"))
     }
 
     pub(crate) fn file(self, path: &str, content: impl AsRef<[u8]>, mode: u32) -> Self {
@@ -170,6 +185,7 @@ impl Guest {
             .arg(self.directory.path().join("root"))
             .arg(self.directory.path().join("mounted"))
             .args(&self.words)
+            .env("OBSERVED", self.observed)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

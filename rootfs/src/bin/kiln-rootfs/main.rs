@@ -2,6 +2,7 @@
 
 mod arguments;
 mod failure;
+mod last_word;
 mod pending;
 mod place;
 mod size;
@@ -13,13 +14,24 @@ use clap::Parser as _;
 
 use self::{arguments::Arguments, failure::Failure, pending::Pending};
 
-#[expect(clippy::print_stderr, reason = "the one place that tells why nothing came of it")]
+/// Of a command line that is not understood.
+const USAGE: u8 = 2;
+
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    last_word::of_panics();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() => {
+            last_word::say(&last_word::of_usage(&error.to_string()));
+            return USAGE.into();
+        }
+        // Help and the version are what was asked for.
+        Err(error) => error.exit(),
+    };
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("kiln-rootfs: {failure}");
+            last_word::say(&failure.to_string());
             ExitCode::FAILURE
         }
     }

@@ -8,9 +8,13 @@ const NAMED: usize = 10;
 impl Record {
     pub fn summary(&self) -> Vec<String> {
         let mut lines = vec![format!("{}, {}", self.digest, self.shape())];
-        let layers = self.source.layers.len();
-        lines
-            .push(format!("of {} ({}, {layers} layers)", self.source.config, self.source.platform));
+        let layers = match self.source.layers.len() {
+            1 => "1 layer".to_owned(),
+            layers => format!("{layers} layers"),
+        };
+        // As others name the image; an archive of docker has no such name.
+        let image = self.source.manifest.as_ref().unwrap_or(&self.source.config);
+        lines.push(format!("of {image} ({}, {layers})", self.source.platform));
         if let Some(optimised) = &self.optimised {
             let parts = optimised.iter().filter(|part| part.bytes > 0);
             let parts: Vec<_> =

@@ -4,9 +4,7 @@ use std::{fs::File, io::Read as _, path::Path, process::Command};
 
 use tempfile::NamedTempFile;
 
-use crate::ext4::{Options, Plan, Usage};
-
-use super::plot::Plot;
+use super::{Options, Plan, Usage, plot::Plot};
 
 pub(super) struct Image {
     file: NamedTempFile,

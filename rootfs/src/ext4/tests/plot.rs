@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    store::{Piece, Store},
-    tree::{Content, Kind, Metadata, Node, NodeId, Time, Tree},
-};
+use super::{Content, Kind, Metadata, Node, NodeId, Piece, Store, Time, Tree};
 
+#[derive(Debug)]
 pub(super) struct Plot {
     pub(super) tree: Tree,
     pub(super) store: Store,

@@ -2,17 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::{
-    ext4::{Free, Options, Size},
-    tree::{Kind, NodeId, Time},
-};
-
-use super::{
-    image::{Image, options},
-    kernel,
-    plot::Plot,
-    second_reader,
-};
+use super::{Kind, NodeId, Time, Tree, plot::Plot};
 
 #[derive(Clone, Debug)]
 enum Planted {
@@ -80,6 +70,10 @@ fn item() -> impl Strategy<Value = Item> {
         })
 }
 
+pub(super) fn plots() -> impl Strategy<Value = Plot> {
+    proptest::collection::vec(item(), 0..60).prop_map(|items| plant(&items))
+}
+
 fn plant(items: &[Item]) -> Plot {
     let mut plot = Plot::new();
     let mut before: Vec<NodeId> = Vec::new();
@@ -129,7 +123,7 @@ fn plant(items: &[Item]) -> Plot {
 
 /// Whether nothing has that path, and nothing but directories leads there.
 fn is_free(plot: &Plot, path: &str) -> bool {
-    let mut directory = crate::tree::Tree::ROOT;
+    let mut directory = Tree::ROOT;
     for name in path.split('/') {
         if !matches!(plot.tree.node(directory).kind, Kind::Directory(_)) {
             return false;
@@ -154,23 +148,4 @@ fn sparse(plot: &mut Plot, path: &str, pieces: &[(u64, Vec<u8>)], more: u64) -> 
         })
         .collect();
     plot.sparse(path, at + more, &placed)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_tree_is_read_back(
-        items in proptest::collection::vec(item(), 0..60),
-        free in 0..20_u64 << 20,
-        uuid: [u8; 16],
-        hash_seed: [u8; 16],
-    ) {
-        let plot = plant(&items);
-        let size = Size::Fitted(Free::Bytes(free));
-        let options = Options { uuid, hash_seed, size, ..options() };
-        let image = Image::of(&plot, &options);
-        second_reader::check(&image, &plot);
-        kernel::check(&image, &plot);
-    }
 }

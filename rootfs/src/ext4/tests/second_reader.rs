@@ -1,10 +1,18 @@
 //! The tree as a reader sees it that shares nothing with the writer.
 
 use ext4_view::{Ext4, FileType};
+use proptest::prelude::*;
 
-use crate::tree::{Kind, NodeId, Tree};
+use crate::{
+    ext4::{Free, Options, Size},
+    tree::{Kind, NodeId, Tree},
+};
 
-use super::{image::Image, plot::Plot};
+use super::{
+    image::{Image, options},
+    plot::Plot,
+    random,
+};
 
 /// Every path, with type, mode, owner, time and bytes or target.
 pub(super) fn check(image: &Image, plot: &Plot) {
@@ -67,4 +75,20 @@ fn check_one(ext4: &Ext4, path: &[u8], plot: &Plot, id: NodeId) {
         Kind::Fifo => FileType::Fifo,
     };
     assert_eq!(read.file_type(), file_type, "{name}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_tree_is_read_back(
+        plot in random::plots(),
+        free in 0..20_u64 << 20,
+        uuid: [u8; 16],
+        hash_seed: [u8; 16],
+    ) {
+        let size = Size::Fitted(Free::Bytes(free));
+        let options = Options { uuid, hash_seed, size, ..options() };
+        check(&Image::of(&plot, &options), &plot);
+    }
 }

@@ -3,12 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{Read as _, Write as _},
-    path::{Path, PathBuf},
-    process::Command,
 };
-
-use rustix::{fs::FallocateFlags, io::Errno};
-use tempfile::TempDir;
 
 use crate::ext4::{Free, Options, Plan, Size, WriteError};
 
@@ -16,60 +11,6 @@ use super::{
     image::{Image, options},
     plot::Plot,
 };
-
-/// A file as a block device; it ends with its test.
-struct Loop {
-    path: PathBuf,
-}
-
-impl Loop {
-    /// Nothing where this machine does not let the test have one.
-    #[expect(clippy::print_stderr, reason = "says what the test did without")]
-    fn of(file: &Path) -> Option<Self> {
-        if !rustix::process::geteuid().is_root() || !Path::new("/dev/loop-control").exists() {
-            eprintln!("no device was written: that takes root and loop devices");
-            return None;
-        }
-        let output = Command::new("losetup").args(["--find", "--show"]).arg(file).output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "losetup (Debian: mount): {told}");
-        let path = String::from_utf8(output.stdout).unwrap();
-        Some(Self { path: path.trim_end().into() })
-    }
-}
-
-impl Drop for Loop {
-    fn drop(&mut self) {
-        let done = Command::new("losetup").arg("--detach").arg(&self.path).status();
-        assert!(done.is_ok_and(|status| status.success()), "{} stays", self.path.display());
-    }
-}
-
-/// A file system whose files cannot lose bytes of theirs, so that no device on them can forget any.
-struct Simple {
-    directory: TempDir,
-}
-
-impl Simple {
-    fn mount() -> Option<Self> {
-        if !rustix::process::geteuid().is_root() {
-            return None;
-        }
-        let directory = TempDir::new().unwrap();
-        let mut mount = Command::new("mount");
-        let mounted = mount.args(["-t", "ramfs", "ramfs"]).arg(directory.path()).status();
-        assert!(mounted.unwrap().success(), "mount (Debian: mount)");
-        Some(Self { directory })
-    }
-}
-
-impl Drop for Simple {
-    fn drop(&mut self) {
-        // Lazily: the device that lay here may only just be going.
-        let done = Command::new("umount").arg("--lazy").arg(self.directory.path()).status();
-        assert!(done.is_ok_and(|status| status.success()), "{:?} stays", self.directory);
-    }
-}
 
 fn planted() -> Plot {
     let mut plot = Plot::new();
@@ -97,48 +38,6 @@ fn what_a_file_held_before_is_gone() {
     assert!(bytes == expected);
     // Of the journal and of files of zeros nothing was written.
     assert!(written.bytes < 256 << 10, "{written:?}");
-}
-
-#[test]
-fn a_device_is_written_as_a_file_is() {
-    let plot = planted();
-    let expected = Image::of(&plot, &sized()).bytes();
-    let plan = Plan::of(&plot.tree, &sized()).unwrap();
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(&vec![0xee; expected.len()]).unwrap();
-    let Some(device) = Loop::of(file.path()) else { return };
-    let open = || OpenOptions::new().read(true).write(true).open(&device.path).unwrap();
-    plan.write(&plot.store, &open()).unwrap();
-    let mut bytes = Vec::new();
-    open().read_to_end(&mut bytes).unwrap();
-    assert!(bytes == expected);
-
-    let size = Size::Exact(expected.len() as u64 + 4096);
-    let larger = Plan::of(&plot.tree, &Options { size, ..options() }).unwrap();
-    let refused = larger.write(&plot.store, &open()).unwrap_err();
-    assert!(matches!(refused, WriteError::Device { .. }), "{refused}");
-}
-
-#[test]
-#[expect(clippy::print_stderr, reason = "says what the test did without")]
-fn a_device_that_forgets_nothing_is_written_all_the_same() {
-    let plot = planted();
-    let expected = Image::of(&plot, &sized()).bytes();
-    let plan = Plan::of(&plot.tree, &sized()).unwrap();
-    let Some(simple) = Simple::mount() else {
-        return eprintln!("no device without discard was written: that takes root");
-    };
-    let path = simple.directory.path().join("disk");
-    std::fs::write(&path, vec![0xee; expected.len()]).unwrap();
-    let Some(device) = Loop::of(&path) else { return };
-    let open = || OpenOptions::new().read(true).write(true).open(&device.path).unwrap();
-    let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-    let refused = rustix::fs::fallocate(open(), punch, 0, 4096);
-    assert_eq!(refused, Err(Errno::OPNOTSUPP), "it forgets after all");
-    plan.write(&plot.store, &open()).unwrap();
-    let mut bytes = Vec::new();
-    open().read_to_end(&mut bytes).unwrap();
-    assert!(bytes == expected);
 }
 
 #[test]

@@ -9,6 +9,14 @@ use crate::{
     program::{convert, converted},
 };
 
+pub(crate) const TESTS: &[(&str, fn())] = &[
+    ("options::content::optimize_and_keep_locale", optimize_and_keep_locale),
+    ("options::content::secrets", secrets),
+    ("options::content::rights_and_devices", rights_and_devices),
+    ("options::content::inits", inits),
+    ("options::content::systemd", systemd),
+];
+
 const KEY: &str = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW\n\
     QyNTUxOQAAACBhQ3Zk8sW1pJ4mXq0rT7uYvKbE2nHcLd9fGoMiNwPzSgAAAJh1x5RtUj\n\
     -----END OPENSSH PRIVATE KEY-----\n";
@@ -18,7 +26,6 @@ fn text(forge: Forge, name: &str, text: &str) -> Forge {
     forge.member(b'0', name, "", 0o644, text.as_bytes())
 }
 
-#[test]
 fn optimize_and_keep_locale() {
     let paths = [
         "var/cache/apt/pkgcache.bin",
@@ -55,7 +62,6 @@ fn optimize_and_keep_locale() {
     assert_eq!(convert(&hung.image(), &hung.at("out"), &["--keep-locale", "fr"]).code, Some(2));
 }
 
-#[test]
 fn secrets() {
     let forge = text(Forge::default(), "root/.ssh/id_ed25519", KEY);
     let forge = text(forge, "etc/machine-id", "0123456789abcdef0123456789abcdef\n");
@@ -79,7 +85,6 @@ fn secrets() {
     assert_eq!(convert(&hung.image(), &hung.at("out"), &both).code, Some(2));
 }
 
-#[test]
 fn rights_and_devices() {
     let capability = b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
     let forge = Forge::default()
@@ -126,7 +131,6 @@ fn program() -> Vec<u8> {
     bytes
 }
 
-#[test]
 fn inits() {
     let forge = Forge::default().member(b'0', "app", "", 0o755, &program());
     let forge = forge.member(b'0', "boot", "", 0o755, &program());
@@ -161,7 +165,6 @@ fn inits() {
     assert!(refused.error.starts_with(words), "{}", refused.error);
 }
 
-#[test]
 fn systemd() {
     let forge = Forge::default()
         .member(b'0', "app", "", 0o755, &program())

@@ -12,6 +12,9 @@ use crate::{
     program::{Ended, convert, converted},
 };
 
+pub(crate) const TESTS: &[(&str, fn())] =
+    &[("options::file::size_free_and_limit", size_free_and_limit), ("options::file::label", label)];
+
 fn picture() -> Picture {
     let (small, large) = (vec![1; 100_000], vec![2; 3 << 20]);
     let forge = Forge::default().member(b'0', "small/file", "", 0o644, &small).member(
@@ -33,7 +36,6 @@ fn sizes(path: &Path, metadata: &Path) -> (u64, u64) {
     (size, told["ext4"]["free"].as_u64().unwrap())
 }
 
-#[test]
 fn size_free_and_limit() {
     let hung = picture().hang();
     let (out, metadata) = (hung.at("out"), hung.at("metadata"));
@@ -73,7 +75,6 @@ fn size_free_and_limit() {
     assert_eq!(convert(&hung.image(), &out, &["--size=64M", "--free=1M"]).code, Some(2));
 }
 
-#[test]
 fn label() {
     let hung = picture().hang();
     let out = hung.at("out");

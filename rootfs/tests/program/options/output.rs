@@ -9,9 +9,19 @@ use serde_json::Value;
 use crate::{
     layout::Layout,
     picture::{Hung, Picture},
-    program::{PATH, convert, converted, ended, run},
+    program::{Ended, PATH, convert, converted, ended, run},
     reading::Reading,
 };
+
+pub(crate) const TESTS: &[(&str, fn())] = &[
+    ("options::output::output_and_quiet", output_and_quiet),
+    ("options::output::every_refusal_is_one_line", every_refusal_is_one_line),
+    ("options::output::whoever_listens_may_leave", whoever_listens_may_leave),
+    ("options::output::metadata", metadata),
+    ("options::output::spool", spool),
+    ("options::output::format_and_compress", format_and_compress),
+    ("options::output::name_and_platform", name_and_platform),
+];
 
 fn picture() -> Picture {
     Picture::of(vec![Forge::default().member(b'0', "a", "", 0o644, b"one").end()])
@@ -21,13 +31,13 @@ fn digest(path: &Path) -> String {
     Digest::of(&fs::read(path).unwrap()).to_string()
 }
 
-#[test]
 fn output_and_quiet() {
     let hung = picture().hang();
     let out = hung.at("out");
     fs::write(&out, "was here before").unwrap();
     let told = converted(&hung.image(), &out, &[]);
     assert!(told.starts_with(&digest(&out)), "{told}");
+    assert!(told.contains("(linux/amd64, 1 layer)\n"), "{told}");
     assert_eq!(converted(&hung.image(), &hung.at("quiet"), &["--quiet"]), "");
     assert_eq!(hung.beside(), ["out", "quiet"]);
     // Names that are no file's stay what they are.
@@ -42,11 +52,33 @@ fn output_and_quiet() {
     assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
     let version = run(["--version"]);
     assert_eq!(version.out, format!("kiln-rootfs {}\n", env!("CARGO_PKG_VERSION")));
-    assert_eq!(run(["--unknown"]).code, Some(2));
+}
+
+/// Whoever runs it shows the last line that it wrote.
+fn every_refusal_is_one_line() {
+    let hung = picture().hang();
+    let (image, out) = (hung.image(), hung.at("out"));
+    let nowhere = hung.at("no\nwhere/out");
+    let told = |output: &Path, options: &[&str], code| {
+        let Ended { code: ended, error, .. } = convert(&image, output, options);
+        assert_eq!(ended, Some(code), "{error}");
+        let line = error.strip_prefix("kiln-rootfs: ").unwrap_or_else(|| panic!("{error}"));
+        let line = line.strip_suffix('\n').unwrap_or_else(|| panic!("{error}"));
+        assert!(!line.contains('\n'), "{error}");
+        line.to_owned()
+    };
+    assert!(told(&nowhere, &[], 1).contains(r"no\nwhere/out: No such file"));
+    assert!(told(&out, &["--init", "bo\nth"], 1).contains(r#"not "bo\nth""#));
+    let unknown = "unexpected argument '--unknown' found; --help tells more";
+    assert_eq!(told(&out, &["--unknown"], 2), unknown);
+    let format = told(&out, &["--format", "zip"], 2);
+    assert!(format.ends_with("[possible values: ext4, tar]; --help tells more"), "{format}");
+    assert!(told(&out, &["--size", "large"], 2).contains("write a whole number with K, M"));
+    let missing = run(["--quiet"]);
+    assert_eq!((missing.code, missing.error.lines().count()), (Some(2), 1), "{}", missing.error);
 }
 
 /// All is there, so nobody has to hear of it.
-#[test]
 fn whoever_listens_may_leave() {
     let hung = picture().hang();
     let script = r#""$@" | true; "$@" >/dev/full"#;
@@ -60,7 +92,6 @@ fn whoever_listens_may_leave() {
     assert_eq!(hung.beside(), ["out"]);
 }
 
-#[test]
 fn metadata() {
     let hung = picture().hang();
     let (out, metadata) = (hung.at("out"), hung.at("metadata"));
@@ -86,7 +117,6 @@ fn metadata() {
     assert_eq!(hung.beside(), ["metadata", "out"]);
 }
 
-#[test]
 fn spool() {
     let hung = picture().hang();
     let nowhere = hung.at("nowhere");
@@ -102,7 +132,6 @@ fn spool() {
     assert_eq!(fs::read_dir(spool).unwrap().count(), 0);
 }
 
-#[test]
 fn format_and_compress() {
     let hung = picture().hang();
     let (bare, packed) = (hung.at("bare"), hung.at("packed"));
@@ -133,7 +162,6 @@ fn format_and_compress() {
     }
 }
 
-#[test]
 fn name_and_platform() {
     let mut layout = Layout::default();
     for (name, architecture) in [("one", "amd64"), ("two", "arm64"), ("three", "amd64")] {
