@@ -1,5 +1,6 @@
 //! The command line, as it is typed.
 
+mod boot;
 mod build;
 mod cpus;
 mod doctor;
@@ -11,6 +12,7 @@ mod image;
 mod input;
 mod job;
 mod output;
+mod rootfs;
 mod run;
 mod shell;
 mod size;
@@ -22,10 +24,11 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
+    boot::BootArguments,
     build::{
         ArchiveFormat, Attest, BuildArguments, BuildSource, CacheFrom, CacheTo, Compression,
-        Export, ImageOptions, NamedFrom, NamedSource, Network, ProgressMode, Provenance, Sbom,
-        Secret, SecretFrom, Ssh, Ulimit,
+        Export, ImageOptions, NamedFrom, NamedSource, Network, Platform, ProgressMode, Provenance,
+        RootfsExport, Sbom, Secret, SecretFrom, Ssh, Ulimit,
     },
     doctor::DoctorArguments,
     egress::Egress,
@@ -42,6 +45,7 @@ pub(crate) use self::{
         OutputsArguments, WaitArguments,
     },
     output::{Destination, Output, RawOutput},
+    rootfs::{InvalidRootfs, Probe, RootfsArguments, RootfsOptions},
     run::RunArguments,
     shell::ShellArguments,
 };
@@ -58,13 +62,15 @@ Examples:
                                            with the network that it names, and no other
   kiln run -d -- ./build.sh                in the background; prints the job's id
   kiln build -t local/app .                a Dockerfile, as docker buildx builds it
+  kiln rootfs local/app -o app.ext4        an image as a root filesystem that boots
+  kiln boot app.ext4                       and a microVM that boots it
   kiln shell 01jd                          a shell inside a running job
   kiln doctor --guest-image DIR            whether a job could run on this host
   kiln job ls                              what ran and what runs
   kiln job logs -f 01jd                    an id may be shortened while it is unambiguous
   kiln image ls                            what the host's registry has
 
-Exit codes of `kiln run` and `kiln job wait`:
+Exit codes of `kiln run`, `kiln boot` and `kiln job wait`:
   the command's own; 128 + n when signal n ended it; 124 timed out; 125 Kiln's own failure,
   bad usage among it; 126 the command could not be run; 127 it was not found; 130 cancelled;
   137 out of memory; 141 nobody reads the output any more";
@@ -101,6 +107,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Run(Box<RunArguments>),
     Build(Box<BuildArguments>),
+    Rootfs(Box<RootfsArguments>),
+    Boot(Box<BootArguments>),
     Shell(ShellArguments),
     /// Look at jobs and steer them.
     #[command(subcommand)]

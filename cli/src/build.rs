@@ -10,15 +10,17 @@ mod ending;
 mod exports;
 mod follow;
 mod foreground;
-mod lost;
+pub(crate) mod lost;
+pub(crate) mod made;
 mod metadata;
 pub(crate) mod notes;
-mod outputs;
+pub(crate) mod outputs;
 pub(crate) mod render;
 mod request;
+mod rootfs;
 mod secrets;
 mod sources;
-mod ssh;
+pub(crate) mod ssh;
 
 use std::{path::Path, time::Duration};
 
@@ -90,9 +92,12 @@ async fn detach(
     Ok(0)
 }
 
-async fn create(daemon: &Daemon, request: v1::CreateBuildRequest) -> anyhow::Result<Build> {
+pub(crate) async fn create(
+    daemon: &Daemon,
+    request: v1::CreateBuildRequest,
+) -> anyhow::Result<Build> {
     let key = request.idempotency_key.clone();
-    let created = daemon.create_build(request).await;
+    let created = Box::pin(daemon.create_build(request)).await;
     if let Err(DaemonError::Away { .. }) = &created {
         return created.map(Build::from).with_context(|| {
             format!(

@@ -2,8 +2,10 @@
 
 use crate::record::{FailureClass, Job, State};
 
-/// Of `kiln build`, when the build is to blame.
-pub(crate) const BUILD_FAILED: u8 = 1;
+pub(crate) const DONE: u8 = 0;
+/// Of `kiln build` and `kiln rootfs`, when what was to be made is to blame; of `kiln boot`, when the
+/// machine is.
+pub(crate) const FAILED: u8 = 1;
 pub(crate) const TIMEOUT: u8 = 124;
 /// Kiln's own failure, bad usage among it.
 pub(crate) const KILN: u8 = 125;
@@ -16,12 +18,20 @@ pub(crate) const BROKEN_PIPE: u8 = 141;
 pub(crate) fn of(job: &Job) -> Option<u8> {
     match job.state {
         State::Queued | State::Running | State::Unknown => None,
-        State::Completed if job.spec.build.is_some() => Some(0),
+        State::Completed if job.spec.has_artifacts() => Some(0),
         State::Completed => Some(job.exit.as_ref().map_or(0, |exit| shown(exit.code))),
         State::Timeout => Some(TIMEOUT),
         State::Cancelled => Some(CANCELLED),
         State::Failed => Some(of_failure(job)),
     }
+}
+
+/// Whether what a machine was to boot is no root filesystem.
+pub(crate) fn is_not_bootable(job: &Job) -> bool {
+    let failure = job.failure.as_ref();
+    failure
+        .and_then(|failure| failure.details.get("reason"))
+        .is_some_and(|why| why == "not_bootable")
 }
 
 fn of_failure(job: &Job) -> u8 {
@@ -34,7 +44,9 @@ fn of_failure(job: &Job) -> u8 {
             | FailureClass::EgressDenied
             | FailureClass::Registry
             | FailureClass::Source,
-        ) if job.spec.build.is_some() => BUILD_FAILED,
+        ) if job.spec.has_artifacts() => FAILED,
+        // What was to be booted came in, and is none.
+        Some(FailureClass::Source) if is_not_bootable(job) => FAILED,
         Some(
             FailureClass::User
             | FailureClass::DiskFull
@@ -43,6 +55,8 @@ fn of_failure(job: &Job) -> u8 {
         ) => match &job.exit {
             // A failed job never looks like success, whatever its record says.
             Some(exit) if exit.code != 0 => shown(exit.code),
+            // There may have been no command at all.
+            Some(_) | None if job.spec.boot.is_some() => FAILED,
             Some(_) | None => KILN,
         },
         Some(
@@ -63,7 +77,7 @@ pub(crate) fn shown(code: i32) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{BuildOptions, Exit, Failure, Spec};
+    use crate::record::{BootOptions, BuildOptions, Exit, Failure, RootfsOptions, Spec};
 
     fn check(state: State, class: Option<FailureClass>, exit: Option<i32>, expected: Option<u8>) {
         let job = Job {
@@ -139,6 +153,46 @@ mod tests {
         check(FailureClass::Oom, Some(137), 137);
         check(FailureClass::Infrastructure, Some(1), 125);
         check(FailureClass::Policy, None, 125);
+    }
+
+    fn check_work(spec: Spec, class: FailureClass, exit: Option<i32>, expected: u8) {
+        let job = Job {
+            state: State::Failed,
+            failure: Some(Failure { class, ..Failure::default() }),
+            exit: exit.map(|code| Exit { code, signal: None }),
+            spec,
+            ..Job::default()
+        };
+        assert_eq!(of(&job), Some(expected), "{class:?} {exit:?}");
+    }
+
+    #[test]
+    fn a_root_filesystem_that_was_not_made_exits_with_1() {
+        let check = |class, exit, expected| {
+            let rootfs = Some(RootfsOptions::default());
+            check_work(Spec { rootfs, ..Spec::default() }, class, exit, expected);
+        };
+        check(FailureClass::User, Some(2), 1);
+        check(FailureClass::User, None, 1);
+        check(FailureClass::Source, None, 1);
+        check(FailureClass::Registry, None, 1);
+        check(FailureClass::DiskFull, Some(1), 1);
+        check(FailureClass::Oom, None, 137);
+        check(FailureClass::Policy, None, 125);
+        check(FailureClass::Infrastructure, None, 125);
+    }
+
+    #[test]
+    fn a_machine_has_its_commands_code_or_1() {
+        let check = |class, exit, expected| {
+            let boot = Some(BootOptions::default());
+            check_work(Spec { boot, ..Spec::default() }, class, exit, expected);
+        };
+        check(FailureClass::User, Some(3), 3);
+        check(FailureClass::User, None, 1);
+        check(FailureClass::DiskFull, None, 1);
+        check(FailureClass::Source, None, 125);
+        check(FailureClass::Infrastructure, None, 125);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod rm;
 mod tag;
 mod transfer;
 
+pub(crate) use self::pull::pull;
 use crate::{args::ImageCommand, daemon::Daemon};
 
 pub(crate) async fn dispatch(daemon: &Daemon, command: ImageCommand) -> anyhow::Result<u8> {

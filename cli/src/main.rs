@@ -2,6 +2,7 @@
 
 mod archive;
 mod args;
+mod boot;
 mod build;
 mod daemon;
 mod digest;
@@ -9,6 +10,7 @@ mod display;
 mod doctor;
 mod download;
 mod exit_code;
+mod follow;
 mod host;
 mod image;
 mod job;
@@ -17,6 +19,7 @@ mod progress;
 mod reason;
 mod record;
 mod report;
+mod rootfs;
 mod run;
 mod shell;
 mod source;
@@ -69,6 +72,12 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Command::Run(arguments) => Box::pin(run::run(&cli.socket, cli.reconnect, *arguments)).await,
         Command::Build(arguments) => {
             Box::pin(build::run(&cli.socket, cli.reconnect, *arguments)).await
+        }
+        Command::Rootfs(arguments) => {
+            Box::pin(rootfs::run(&cli.socket, cli.reconnect, *arguments)).await
+        }
+        Command::Boot(arguments) => {
+            Box::pin(boot::run(&cli.socket, cli.reconnect, *arguments)).await
         }
         Command::Shell(arguments) => {
             shell::run(&Daemon::connect(&cli.socket, cli.reconnect).await?, arguments).await

@@ -10,6 +10,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 use crate::{
+    display::printable,
     record::{Job, Phase, State},
     report,
 };
@@ -62,6 +63,18 @@ impl Progress {
         }
     }
 
+    /// Of somebody else's, unless the user wants quiet.
+    pub(crate) fn line(&self, line: &str) {
+        if self.quiet {
+            return;
+        }
+        let text = format!("{}\n", printable(line));
+        match &self.line {
+            Some(line) => line.suspend(|| report::text(&text)),
+            None => report::text(&text),
+        }
+    }
+
     pub(crate) fn clear(&self) {
         if let Some(line) = self.line.as_ref().filter(|line| !line.is_finished()) {
             line.finish_and_clear();
@@ -71,6 +84,10 @@ impl Progress {
 
 /// What happens around the work, in words.
 pub(crate) fn doing(job: &Job) -> Option<&'static str> {
+    let of_rootfs = job.spec.rootfs.as_ref().and_then(|_| doing_rootfs(job));
+    if job.state == State::Running && of_rootfs.is_some() {
+        return of_rootfs;
+    }
     match (job.state, job.phase) {
         (State::Queued, _) => Some("waiting in the queue"),
         (State::Running, Some(Phase::Downloading)) => Some("bringing sources in"),
@@ -95,10 +112,21 @@ pub(crate) fn doing(job: &Job) -> Option<&'static str> {
     }
 }
 
+/// Of a root filesystem the work is shown too: there is no command whose terminal it would be.
+fn doing_rootfs(job: &Job) -> Option<&'static str> {
+    match job.phases.last()?.name.as_str() {
+        "fetch" => Some("bringing the image in"),
+        "work" => Some("making the root filesystem"),
+        "pack" | "ingest" => Some("taking it over"),
+        "check" => Some("booting what was made"),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::PhaseTime;
+    use crate::record::{PhaseTime, RootfsOptions, Spec};
 
     #[test]
     fn phases_have_words_until_the_command_runs() {
@@ -111,5 +139,20 @@ mod tests {
         check(State::Running, Some(Phase::Preparing), "new", Some("preparing"));
         check(State::Running, Some(Phase::Building), "work", None);
         check(State::Completed, None, "work", None);
+    }
+
+    #[test]
+    fn a_root_filesystems_work_has_words_too() {
+        let check = |state, phase, name: &str, expected| {
+            let phases = vec![PhaseTime { name: name.to_owned(), ..PhaseTime::default() }];
+            let spec = Spec { rootfs: Some(RootfsOptions::default()), ..Spec::default() };
+            assert_eq!(doing(&Job { state, phase, phases, spec, ..Job::default() }), expected);
+        };
+        let making = Some("making the root filesystem");
+        check(State::Queued, None, "queue", Some("waiting in the queue"));
+        check(State::Running, Some(Phase::Preparing), "boot", Some("booting"));
+        check(State::Running, Some(Phase::Building), "work", making);
+        check(State::Running, Some(Phase::Packaging), "check", Some("booting what was made"));
+        check(State::Completed, None, "check", None);
     }
 }

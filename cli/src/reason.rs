@@ -6,6 +6,7 @@ mod tests;
 
 use crate::{
     display::{duration, printable, seconds, size},
+    exit_code,
     record::{Failure, FailureClass, Job, State},
 };
 
@@ -29,15 +30,15 @@ fn of_failure(job: &Job, failure: &Failure) -> Option<String> {
     let message = printable(&failure.message);
     match failure.class {
         FailureClass::User if failure.details.contains_key("reason") => Some(message.into_owned()),
-        // The engine's exit code says nothing to anybody.
-        FailureClass::User if job.spec.build.is_some() => Some(message.into_owned()),
+        // The exit code of the engine, or of the converter, says nothing to anybody.
+        FailureClass::User if job.spec.has_artifacts() => Some(message.into_owned()),
         FailureClass::User => match &job.exit {
             Some(exit) => exit.signal.map(ended_by),
             None => Some(message.into_owned()),
         },
         FailureClass::Oom => Some(format!(
             "out of memory: the {} was killed at its limit of {} (raise --memory)",
-            if job.spec.build.is_some() { "build" } else { "command" },
+            who(job),
             size(number(failure, "limit_bytes").unwrap_or(job.spec.memory_bytes)),
         )),
         FailureClass::DiskFull => Some(format!(
@@ -50,6 +51,9 @@ fn of_failure(job: &Job, failure: &Failure) -> Option<String> {
             size(number(failure, "size_bytes").unwrap_or(job.spec.disk_bytes)),
             exit_after(job),
         )),
+        FailureClass::Source if exit_code::is_not_bootable(job) => {
+            Some(format!("it can't be booted: {message}"))
+        }
         FailureClass::Source => Some(match failure.details.get("source") {
             Some(source) => format!("could not bring in {:?}: {message}", printable(source)),
             None => format!("could not bring in a source: {message}"),
@@ -68,6 +72,20 @@ fn of_failure(job: &Job, failure: &Failure) -> Option<String> {
             None => format!("Kiln failed: {message}"),
         }),
         FailureClass::Unknown => Some(format!("the job failed: {message}")),
+    }
+}
+
+/// What had the memory.
+fn who(job: &Job) -> &'static str {
+    let spec = &job.spec;
+    if spec.build.is_some() {
+        "build"
+    } else if spec.rootfs.is_some() {
+        "conversion"
+    } else if spec.boot.is_some() {
+        "machine"
+    } else {
+        "command"
     }
 }
 

@@ -6,6 +6,7 @@ mod egress;
 mod host;
 mod image;
 mod registry;
+mod rootfs;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ pub(crate) use self::{
     host::{Budget, GuestLink, Host, HostNetwork},
     image::{Image, ImageDetails, ImagePart, Pruned, Pulled, Pushed},
     registry::{Material, Registry, RegistryDetails, RegistryRecord, RegistryRefusal},
+    rootfs::{Boot, BootCheck, BootOptions, HardenOptions, Origin, Probe, Rootfs, RootfsOptions},
     wire::Time,
 };
 
@@ -61,6 +63,10 @@ pub(crate) struct Job {
     /// What the host's registry served to it, and what it refused; `None` before there is a guest,
     /// and where there was no registry.
     pub(crate) registry: Option<RegistryRecord>,
+    /// Of a root filesystem that has been made.
+    pub(crate) rootfs: Option<Rootfs>,
+    /// Of a machine that boots one: for its own sake, or to check it.
+    pub(crate) boot: Option<Boot>,
 }
 
 /// `Unknown` is what a newer kilnd says and this command cannot read.
@@ -136,6 +142,8 @@ pub(crate) struct Spec {
     pub(crate) exec: Option<Exec>,
     /// `None` for other work.
     pub(crate) build: Option<BuildOptions>,
+    pub(crate) rootfs: Option<RootfsOptions>,
+    pub(crate) boot: Option<BootOptions>,
     pub(crate) inputs: Vec<InputDisk>,
     pub(crate) outputs: Vec<OutputDisk>,
     pub(crate) egress: Egress,
@@ -231,6 +239,13 @@ impl Job {
             State::Completed | State::Failed | State::Cancelled | State::Timeout => true,
             State::Queued | State::Running | State::Unknown => false,
         }
+    }
+}
+
+impl Spec {
+    /// Whether what it leaves behind are artifacts, and no disks.
+    pub(crate) fn has_artifacts(&self) -> bool {
+        self.build.is_some() || self.rootfs.is_some()
     }
 }
 

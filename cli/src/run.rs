@@ -60,10 +60,11 @@ pub(crate) async fn run(
     }
 }
 
-async fn create(daemon: &Daemon, request: v1::CreateJobRequest) -> anyhow::Result<Job> {
+/// With what to do about a kilnd that did not answer.
+pub(crate) async fn create(daemon: &Daemon, request: v1::CreateJobRequest) -> anyhow::Result<Job> {
     let key = request.idempotency_key.clone();
     let asks = request.spec.as_ref().is_some_and(egress::is_asked);
-    let created = daemon.create(request).await;
+    let created = Box::pin(daemon.create(request)).await;
     if let Err(DaemonError::Away { .. }) = &created {
         return created.with_context(|| {
             format!(

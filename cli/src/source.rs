@@ -8,9 +8,11 @@
 mod content;
 mod known;
 mod upload;
+mod whole;
 
 pub(crate) use self::{
     content::{Content, ContentError},
-    known::{SendError, send},
+    known::{Known, SendError, send},
     upload::{UploadError, upload},
+    whole::{WholeFile, WholeFileError},
 };

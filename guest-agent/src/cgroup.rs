@@ -12,6 +12,10 @@
 //!     └── steps      a group for each step that runs, made by the engine
 //! ```
 //!
+//! Where a root filesystem is booted ([`crate::machine`]) the agent is another process than PID 1, and that
+//! one is the tenant's: it begins in `/` and does there what its init does on any machine. An init may
+//! take controllers away that nobody of its own wants; groups then go without those limits.
+//!
 //! A command may hog its group's processors, memory and pids; PID 1 sits beside it with a hundred
 //! times its weight, and the kernel never picks PID 1 when memory is short.
 

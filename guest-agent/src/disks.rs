@@ -2,12 +2,15 @@
 
 use std::{
     fs, io,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
 
 const BLOCK_DEVICES: &str = "/sys/block";
+/// Where programs look for a disk whose serial number they were told.
+const LINKS: &str = "/dev/disk/by-id";
 /// The driver finds its disks while it is loaded; this is for a kernel that does so later.
 const LIMIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(2);
@@ -49,6 +52,32 @@ impl Disks for BlockDevices {
     }
 }
 
+/// Links every disk that there is now and that has a serial number to where udev would: nothing of
+/// it runs in a guest.
+pub(crate) fn link_all() -> io::Result<()> {
+    link(Path::new(BLOCK_DEVICES), Path::new(LINKS))
+}
+
+fn link(devices: &Path, links: &Path) -> io::Result<()> {
+    fs::create_dir_all(links)?;
+    for entry in fs::read_dir(devices)? {
+        let entry = entry?;
+        let serial = fs::read_to_string(entry.path().join("serial")).unwrap_or_default();
+        let serial = serial.trim();
+        // A name, and nothing that would be a path.
+        if serial.is_empty() || serial.contains(['/', '\0']) {
+            continue;
+        }
+        let target = Path::new("../..").join(entry.file_name());
+        match symlink(target, links.join(format!("virtio-{serial}"))) {
+            // Of two disks with one number the first one keeps it.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            linked => linked?,
+        }
+    }
+    Ok(())
+}
+
 /// The name of the disk, or what there is instead.
 fn look(devices: &Path, serial: &str) -> io::Result<Result<String, Vec<String>>> {
     let mut found = Vec::new();
@@ -82,5 +111,23 @@ mod tests {
         assert_eq!(look("kiln-scratch"), Ok("vda".to_owned()));
         assert_eq!(look("kiln").unwrap_err().len(), 3);
         assert_eq!(look("").unwrap_err().len(), 3);
+    }
+
+    #[test]
+    fn a_link_is_made_for_each_serial_number_that_is_a_name() {
+        let place = tempfile::tempdir().unwrap();
+        let devices = place.path().join("block");
+        for (name, serial) in
+            [("vda", "kiln-root\n"), ("vdb", "../../etc"), ("vdc", "a\0b"), ("loop0", "")]
+        {
+            fs::create_dir_all(devices.join(name)).unwrap();
+            fs::write(devices.join(name).join("serial"), serial).unwrap();
+        }
+        let links = place.path().join("dev/disk/by-id");
+        link(&devices, &links).unwrap();
+        link(&devices, &links).unwrap();
+        let made: Vec<_> = fs::read_dir(&links).unwrap().map(|link| link.unwrap().path()).collect();
+        assert_eq!(made, [links.join("virtio-kiln-root")]);
+        assert_eq!(fs::read_link(&made[0]).unwrap(), Path::new("../../vda"));
     }
 }

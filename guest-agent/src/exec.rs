@@ -23,6 +23,7 @@
 //! memory that a command takes; a slow host slows the command down.
 
 mod answers;
+mod booting;
 mod born;
 mod daemon;
 mod end;
@@ -64,7 +65,14 @@ use self::{
     running::Running,
 };
 use crate::{
-    command::Command, disk_watch::DiskWatch, group::Groups, kmsg, offload::offload, reaper::Reaper,
+    build::{Asked, Builds},
+    command::Command,
+    disk_watch::DiskWatch,
+    group::Groups,
+    kmsg,
+    machine::{Door, Inside, Machine},
+    offload::offload,
+    reaper::Reaper,
     registry,
 };
 
@@ -77,11 +85,25 @@ pub(crate) struct Engine {
     register: Arc<Register>,
     /// What commands are told of the host's registry; set by the greeting, which comes before them.
     registry: Arc<OnceLock<String>>,
+    /// Where commands run, once a root filesystem was booted.
+    inside: Arc<Inside>,
+}
+
+/// What begins with a process of the agent's.
+enum Ordinary {
+    Command(ExecStart),
+    Build(Box<Asked>, Arc<Builds>),
 }
 
 impl Engine {
     pub(crate) fn new(reaper: Arc<Reaper>, groups: Arc<dyn Groups>, disk_watch: DiskWatch) -> Self {
-        Self { reaper, groups, disk_watch, register: Arc::default(), registry: Arc::default() }
+        let (register, registry, inside) = Default::default();
+        Self { reaper, groups, disk_watch, register, registry, inside }
+    }
+
+    /// Commands run in that machine's root once it has one.
+    pub(crate) fn in_machine(self, machine: &Machine) -> Self {
+        Self { inside: machine.inside(), ..self }
     }
 
     /// Each command finds `name` in its environment, unless the host gives it another.
@@ -119,19 +141,26 @@ impl Engine {
 
     async fn run(self, start: Start, run: Arc<Run>) {
         let watching = self.disk_watch.watch();
+        let start = match start {
+            Start::Boot(start, machine) => {
+                return booting::run(self, *start, machine, &run, watching).await;
+            }
+            Start::Command(start) => Ordinary::Command(start),
+            Start::Build(asked, builds) => Ordinary::Build(asked, builds),
+        };
         match self.start(start).await {
             Ok(running) => running.run(&run, watching).await,
             Err(refusal) => run.end(End::Refused(ExecRefused::from(&refusal))),
         }
     }
 
-    async fn start(self, start: Start) -> Result<Running, Refusal> {
+    async fn start(self, start: Ordinary) -> Result<Running, Refusal> {
         match start {
-            Start::Command(start) => {
+            Ordinary::Command(start) => {
                 let (command, groups) = (self.command(start)?, Arc::clone(&self.groups));
                 self.bear(command, groups, None).await
             }
-            Start::Build(asked, builds) => {
+            Ordinary::Build(asked, builds) => {
                 let Prepared { command, groups, work, stop } = builds.prepare(*asked).await?;
                 self.bear(command, groups, Some((work, stop))).await
             }
@@ -160,11 +189,15 @@ impl Engine {
     }
 
     async fn give_birth(&self, command: Command, groups: Arc<dyn Groups>) -> Result<Born, Refusal> {
-        let reaper = Arc::clone(&self.reaper);
+        let (reaper, inside) = (Arc::clone(&self.reaper), Arc::clone(&self.inside));
         // Always awaited, even when the host is gone: what is born has to be buried.
-        offload("exec", move || Born::give_birth(&command, Path::new("/etc"), &reaper, &*groups))
-            .await
-            .map_err(agent("start a thread"))?
+        offload("exec", move || {
+            let door = inside.door().map_err(agent("find the machine's root"))?;
+            let etc = Path::new(if door.is_some() { Door::ETC } else { "/etc" });
+            Born::give_birth(&command, etc, door.as_ref(), &reaper, &*groups)
+        })
+        .await
+        .map_err(agent("start a thread"))?
     }
 
     /// Starts a program that is no command of the host's, and runs on until it is dropped.
@@ -175,6 +208,11 @@ impl Engine {
     ) -> Result<(Daemon, Words), Refusal> {
         let born = self.give_birth(command, groups).await?;
         Daemon::new(born).await
+    }
+
+    /// As that, in a group as a command has.
+    pub(crate) async fn start_beside(&self, command: Command) -> Result<(Daemon, Words), Refusal> {
+        self.start_daemon(command, Arc::clone(&self.groups)).await
     }
 
     /// The groups that commands get.

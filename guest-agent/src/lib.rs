@@ -1,4 +1,5 @@
-//! The agent of a guest: PID 1, which boots it and runs commands for the host over vsock.
+//! The agent of a guest: PID 1, which boots it and runs commands for the host over vsock; or, where a
+//! root filesystem is to be booted, the process beside PID 1 that does (`machine`).
 //!
 //! [`serve_on`] is the same agent without a guest, for tests of its clients.
 
@@ -13,6 +14,7 @@ mod exec;
 mod group;
 mod init;
 mod kmsg;
+mod machine;
 mod milestones;
 mod network;
 mod offload;

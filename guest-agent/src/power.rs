@@ -34,6 +34,8 @@ pub(crate) struct Power {
 #[derive(Debug, Default)]
 struct Asked {
     off: AtomicBool,
+    /// Somebody else of the guest listens to the button.
+    button_left: AtomicBool,
     /// Wakes `asked`, also when it was asked before.
     notify: Notify,
 }
@@ -42,6 +44,17 @@ impl Power {
     pub(crate) fn off(&self) {
         self.asked.off.store(true, Ordering::Release);
         self.asked.notify.notify_one();
+    }
+
+    /// The button is another's from here on.
+    pub(crate) fn leave_button(&self) {
+        self.asked.button_left.store(true, Ordering::Release);
+    }
+
+    fn pressed(&self) {
+        if !self.asked.button_left.load(Ordering::Acquire) {
+            self.off();
+        }
     }
 
     pub(crate) fn is_going_off(&self) -> bool {
@@ -80,9 +93,9 @@ pub(crate) fn power_off() -> ! {
     }
 }
 
-/// Every process but this one: commands, and what has slipped out of their groups.
+/// Every process but this one and process 1: commands, and what has slipped out of their groups.
 fn kill_everything() {
-    // SAFETY: plain integers. Only process 1 gets here, whom the signal does not reach. It fails
-    // when there is nobody to kill.
+    // SAFETY: plain integers. The signal reaches neither its sender nor process 1. It fails when there
+    // is nobody to kill.
     unsafe { libc::kill(-1, libc::SIGKILL) };
 }

@@ -20,8 +20,8 @@ use rustix::process::Pid;
 pub(crate) use self::{
     image::{Ends, Image, Plan, Stdio, Streams},
     report::{Failure, REPORT_BYTES, Stage},
-    signal::{LAST_SIGNAL, send_signal},
-    terminal::{InvalidSize, TerminalSize, end_of_file, hang_up},
+    signal::{LAST_SIGNAL, reset as reset_signals, send_signal},
+    terminal::{InvalidSize, TerminalSize, end_of_file, hang_up, open_console, take_console},
 };
 
 /// Of `clone3`'s wide flags; `libc` has them as narrow ones.

@@ -1,6 +1,7 @@
 //! The only waiter of the agent: nothing else in it calls any kind of `wait`.
 //!
-//! As PID 1 the agent inherits every orphan, so it waits for *any* child. That takes the exit of a
+//! As PID 1, or as the one that is asked to inherit in its stead, the agent inherits every orphan of what
+//! it starts, so it waits for *any* child. That takes the exit of a
 //! child away from whoever else would wait for it: std's `Command` panics when its child was
 //! reaped by someone else, so it is not used here at all.
 //!

@@ -21,6 +21,7 @@ use crate::{
     build::{Builds, Layout, SshStream},
     disks::Disks,
     exec::Engine,
+    machine::Machine,
     milestones::Milestones,
     power::Power,
     transfer::Transfers,
@@ -42,6 +43,8 @@ pub(crate) struct Service {
     pub(crate) greeted: Arc<Notify>,
     builds: Arc<Builds>,
     transfers: Arc<Transfers>,
+    /// In a guest in which process 1 waits for what it is to become.
+    machine: Option<Arc<Machine>>,
     greeting: Greeting,
     trust: Trust,
     network: OnceNetwork,
@@ -59,8 +62,24 @@ impl Service {
         let (greeted, trust, network) = Default::default();
         let transfers = Arc::new(Transfers::new(Arc::clone(&disks)));
         let builds = Builds::new(layout, disks, Arc::clone(&transfers), engine.clone());
-        let builds = Arc::new(builds);
-        Self { engine, milestones, power, greeted, builds, transfers, greeting, trust, network }
+        let (builds, machine) = (Arc::new(builds), None);
+        Self {
+            engine,
+            milestones,
+            power,
+            greeted,
+            builds,
+            transfers,
+            machine,
+            greeting,
+            trust,
+            network,
+        }
+    }
+
+    /// Roots are booted there.
+    pub(crate) fn with_machine(self, machine: Option<Arc<Machine>>) -> Self {
+        Self { machine, ..self }
     }
 }
 

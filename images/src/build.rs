@@ -10,7 +10,6 @@ use std::{
 
 use self::workshop::Workshop;
 use crate::{
-    agent::{self, AgentError},
     archive::ArchiveError,
     base::{self, Base, BaseError},
     cache::{self, Cache, CacheError},
@@ -20,15 +19,20 @@ use crate::{
     guest_image::{GuestImage, OpenError},
     initramfs,
     manifest::{self, Manifest},
+    static_program::{self, StaticProgramError},
+    tools::{self, ToolsError},
 };
 
 const INITRAMFS: &str = "initramfs.cpio";
+const TOOLS: &str = "tools.tar";
 
 /// What is to be built.
 #[derive(Clone, Debug)]
 pub struct BuildRequest {
     /// The static binary that becomes `/init`.
     pub agent: PathBuf,
+    /// Static binaries that come along.
+    pub tools: Vec<PathBuf>,
     /// As the manifest will have it.
     pub agent_version: String,
     /// Where the image goes; into the cache when none is named.
@@ -45,7 +49,9 @@ pub struct BuildRequest {
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     #[error("the agent")]
-    Agent(#[from] AgentError),
+    Agent(#[source] StaticProgramError),
+    #[error("the guest's tools")]
+    Tools(#[from] ToolsError),
     #[error("{path} could not be written")]
     Write { path: PathBuf, source: io::Error },
     #[error(
@@ -71,11 +77,12 @@ fn listed(paths: &[String]) -> String {
 
 /// Builds an image, or finds it built.
 pub fn build(request: &BuildRequest) -> Result<GuestImage, BuildError> {
-    let BuildRequest { agent, agent_version, output, cache, refresh, verify_reproducible } =
+    let BuildRequest { agent, tools, agent_version, output, cache, refresh, verify_reproducible } =
         request;
     let directory = cache.clone().map_or_else(Cache::default_directory, Ok)?;
     let cache = Cache::open(&directory)?;
-    let agent = agent::read(agent)?;
+    let agent = static_program::read(agent).map_err(BuildError::Agent)?;
+    let tools = tools::pack(tools)?;
     let lock = cache.lock()?;
     let workshop = Workshop::new(&cache, &lock);
     let packages = workshop.packages(*refresh)?;
@@ -92,20 +99,23 @@ pub fn build(request: &BuildRequest) -> Result<GuestImage, BuildError> {
                 base.root.sha256.clone(),
                 base.kernel.sha256.clone(),
                 Digest::of(&initramfs).to_string(),
+                Digest::of(&tools).to_string(),
+                manifest::FORMAT.to_string(),
                 COMMAND_LINE.to_owned(),
                 agent_version.clone(),
             ];
             cache.entry(Digest::of(inputs.join("\n").as_bytes()))
         }
     };
-    assemble(&directory, base, &initramfs, agent_version, &place)
+    let made = [(INITRAMFS, &*initramfs), (TOOLS, &*tools)];
+    assemble(&directory, base, made, agent_version, &place)
 }
 
 /// Puts the parts of an image into a directory, and that where it belongs.
 fn assemble(
     base_directory: &Path,
     base: Base,
-    initramfs: &[u8],
+    made: [(&str, &[u8]); 2],
     agent_version: &str,
     place: &Path,
 ) -> Result<GuestImage, BuildError> {
@@ -125,14 +135,17 @@ fn assemble(
             .or_else(|_| fs::copy(&from, &to).map(drop))
             .map_err(failed(to))?;
     }
-    let path = image.path().join(INITRAMFS);
-    fs::write(&path, initramfs).map_err(failed(path))?;
+    for (name, content) in made {
+        let path = image.path().join(name);
+        fs::write(&path, content).map_err(failed(path))?;
+    }
     let manifest = Manifest {
         format: manifest::FORMAT,
         architecture: std::env::consts::ARCH.to_owned(),
         kernel,
         initramfs: base::entry(image.path(), INITRAMFS)?,
         root,
+        tools: base::entry(image.path(), TOOLS)?,
         command_line: COMMAND_LINE.to_owned(),
         agent_version: agent_version.to_owned(),
         packages,

@@ -40,7 +40,7 @@ pub(crate) fn make(
     let tools = scratch.join("tools");
     let reading = |source| Ext4Error::Io { path: tar.to_path_buf(), source };
     let needs = unpack_tools(tar, &tools).map_err(reading)?;
-    let uuid = identity.uuid();
+    let uuid = identity.uuid().to_string();
     let libraries = tools.join("usr/lib").join(HOST.triplet);
     Program::new(libraries.join(HOST.loader))
         .arg("--library-path")

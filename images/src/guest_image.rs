@@ -20,6 +20,8 @@ pub struct GuestImage {
     pub initramfs: ImageFile,
     /// The golden root, an ext4 file system that guests only read.
     pub root: ImageFile,
+    /// A tar of static programs that a job may be handed, as a disk: each under its name.
+    pub tools: ImageFile,
     /// What the kernel's command line starts with.
     pub command_line: String,
     pub agent_version: String,
@@ -97,6 +99,7 @@ impl GuestImage {
             kernel: KernelEntry { file, sha256, size, release },
             initramfs,
             root,
+            tools,
             command_line,
             agent_version,
             packages: _,
@@ -120,6 +123,7 @@ impl GuestImage {
             kernel_release: release,
             initramfs: ImageFile::find(directory, &path, "initramfs", initramfs)?,
             root: ImageFile::find(directory, &path, "root", root)?,
+            tools: ImageFile::find(directory, &path, "tools", tools)?,
             command_line,
             agent_version,
         })
@@ -133,6 +137,7 @@ impl GuestImage {
         same(&self.kernel, &manifest.kernel.file, &manifest.kernel.sha256)
             && same(&self.initramfs, &manifest.initramfs.file, &manifest.initramfs.sha256)
             && same(&self.root, &manifest.root.file, &manifest.root.sha256)
+            && same(&self.tools, &manifest.tools.file, &manifest.tools.sha256)
             && self.command_line == manifest.command_line
             && self.agent_version == manifest.agent_version
     }
@@ -145,10 +150,11 @@ impl GuestImage {
             kernel_release: _,
             initramfs,
             root,
+            tools,
             command_line: _,
             agent_version: _,
         } = self;
-        [kernel, initramfs, root].into_iter().try_for_each(ImageFile::verify)
+        [kernel, initramfs, root, tools].into_iter().try_for_each(ImageFile::verify)
     }
 }
 
@@ -169,7 +175,7 @@ impl ImageFile {
         if file.is_empty() || file.starts_with('.') || file.contains(['/', '\0']) {
             return Err(invalid(&file, "not the name of a file beside the manifest"));
         }
-        if Digest::parse(&sha256).is_none() {
+        if sha256.parse::<Digest>().is_err() {
             return Err(invalid(&sha256, "not `sha256:` and 64 lower-case hex digits"));
         }
         let path = directory.join(&file);

@@ -1,9 +1,8 @@
 //! Guest images: what a microVM boots from, made once and named by digest.
 //!
-//! An image is a kernel, an initramfs with the agent, and a golden root; [`build()`] makes one of
+//! An image is a kernel, an initramfs with the agent, a golden root, and tools; [`build()`] makes one of
 //! Debian packages, [`GuestImage::open`] is how everybody else finds its parts.
 
-mod agent;
 mod architecture;
 mod archive;
 mod base;
@@ -12,7 +11,6 @@ mod cache;
 mod command_line;
 mod cpio;
 mod deb;
-mod digest;
 mod ext4;
 mod further_modules;
 mod golden_root;
@@ -24,6 +22,10 @@ mod manifest;
 mod package_list;
 mod program;
 mod recipe;
+mod static_program;
+mod tools;
+
+use kiln_digest as digest;
 
 pub use self::{
     build::{BuildError, BuildRequest, build},
@@ -32,4 +34,6 @@ pub use self::{
     guest_image::{GuestImage, ImageFile, OpenError},
     manifest::{FileEntry, KernelEntry, Manifest, Package},
     program::{interrupt, is_interrupted},
+    static_program::StaticProgramError,
+    tools::ToolsError,
 };

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The only layout of a guest image directory that this code reads and writes.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// The file's name in the image directory.
 pub(crate) const FILE_NAME: &str = "manifest.json";
@@ -17,6 +17,7 @@ pub struct Manifest {
     pub kernel: KernelEntry,
     pub initramfs: FileEntry,
     pub root: FileEntry,
+    pub tools: FileEntry,
     pub command_line: String,
     pub agent_version: String,
     pub packages: Vec<Package>,

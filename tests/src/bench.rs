@@ -13,7 +13,7 @@ pub struct Bench {
     name: &'static str,
 }
 
-/// What a bench found, the first with a goal.
+/// What a bench found, the first with a goal where there is one.
 pub type Measuring<'a> =
     Pin<Box<dyn Future<Output = anyhow::Result<Vec<(&'static str, Estimate)>>> + 'a>>;
 
@@ -34,7 +34,7 @@ impl Bench {
 /// failure: machines differ.
 pub fn bench(
     name: &'static str,
-    goal: f64,
+    goal: impl Into<Option<f64>>,
     measure: impl FnOnce(&Bench) -> Measuring<'_>,
 ) -> anyhow::Result<()> {
     let Some(settings) = Settings::from_environment()? else {
@@ -44,11 +44,12 @@ pub fn bench(
     // The whole machine.
     let _tokens = VmTokens::take(usize::MAX)?;
     let bench = Bench { stage: Stage::set_up(Arc::new(settings))?, name };
+    let goal = goal.into();
     let results = block_on(measure(&bench))?;
     block_on(bench.stage.strike())?;
     let accelerator = bench.stage.settings().accelerator();
     for (index, (result, estimate)) in results.iter().enumerate() {
-        let goal = (index == 0).then_some(goal);
+        let goal = goal.filter(|_| index == 0);
         let Estimate { median, low, high } = *estimate;
         let met = goal.map(|goal| median <= goal);
         print(&json!({

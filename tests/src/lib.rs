@@ -77,7 +77,7 @@ pub use self::{
     telling::tell,
     tokens::VmTokens,
     until::until,
-    vm::{Ended, Ran, Vm, VmCommand},
+    vm::{Boot, BootEnd, BootingVm, Ended, Ran, RootImage, Vm, VmCommand},
     work::Work,
     world::World,
 };

@@ -1,7 +1,9 @@
 //! A VM without a daemon: for what the agent does, many commands to a boot.
 
+mod booting;
 mod command;
 mod driver;
+mod root_image;
 
 use std::{
     path::{Path, PathBuf},
@@ -15,7 +17,11 @@ use kiln_vmm_manager::{
     vmm::{self, Machine, StopLimits, VmExit, VmSpec, Vmm, VmmIdentity},
 };
 
-pub use self::command::{Ended, Ran, VmCommand};
+pub use self::{
+    booting::{Boot, BootEnd, BootingVm},
+    command::{Ended, Ran, VmCommand},
+    root_image::RootImage,
+};
 use crate::{Settings, Stage, patience::patient};
 
 const BOOT_LIMIT: Duration = Duration::from_secs(180);

@@ -1,6 +1,7 @@
 //! What the agent does in its guest. These stories share one VM, each on its own: it is lent out,
 //! and lost when its story fails.
 
+mod boot;
 mod command;
 mod end;
 mod guest;
@@ -22,6 +23,7 @@ pub(crate) fn stories() -> Vec<Story> {
         stream::stories(),
         kill::stories(),
         hardship::stories(),
+        boot::stories(),
         end::stories(),
     ]
     .concat()

@@ -13,7 +13,7 @@ mod kills;
 mod matrix;
 mod nested;
 mod rich;
-mod scene;
+pub(crate) mod scene;
 mod secrets;
 mod spent;
 mod wrong;

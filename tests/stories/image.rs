@@ -74,7 +74,7 @@ async fn a_wrong_guest_image_is_refused(stage: &Stage) -> anyhow::Result<()> {
 fn hollow(real: &Path, image: &Path) -> anyhow::Result<Value> {
     fs::create_dir(image)?;
     let manifest: Value = serde_json::from_slice(&fs::read(real.join("manifest.json"))?)?;
-    for part in ["kernel", "initramfs", "root"] {
+    for part in ["kernel", "initramfs", "root", "tools"] {
         let name = manifest[part]["file"].as_str().context("a file without a name")?;
         let size = fs::metadata(real.join(name))?.len();
         fs::File::create(image.join(name))?.set_len(size)?;

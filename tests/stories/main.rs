@@ -21,6 +21,7 @@ mod machine;
 mod network;
 mod privileges;
 mod registry;
+mod rootfs;
 mod run;
 mod streams;
 mod survival;
@@ -56,6 +57,7 @@ fn main() -> anyhow::Result<ExitCode> {
         network::stories(),
         registry::stories(),
         build::stories(),
+        rootfs::stories(),
     ];
     let told = kiln_tests::tell(stories.concat())?;
     agent::close()?;

@@ -3,7 +3,10 @@
 
 use kiln_net::policy::{BeyondCeiling, Ceiling, Policy};
 
-use crate::{job::JobSpec, scheduler::Budget};
+use crate::{
+    job::{JobSpec, Work, rootfs::RootfsImage},
+    scheduler::Budget,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -23,10 +26,18 @@ pub enum Refusal {
     NoNetwork { asked: &'static str },
     #[error("cannot be run on this host: {0}")]
     NoBuilds(&'static str),
+    #[error("cannot be had on this host: {reason}")]
+    NoImages {
+        /// Of the spec: where the image is named.
+        field: &'static str,
+        reason: &'static str,
+    },
 }
 
 /// Whether a host can build, or why it can't.
 pub type Builds = Result<(), &'static str>;
+/// Whether a host can bring images that nobody sends it, or why it can't.
+pub type Images = Result<(), &'static str>;
 
 /// What VMs of a host can be given of a network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,7 +51,7 @@ impl Refusal {
     /// Of the spec.
     pub fn field(&self) -> &'static str {
         match self {
-            Self::TooMuch { field, .. } => field,
+            Self::TooMuch { field, .. } | Self::NoImages { field, .. } => field,
             Self::NoBuilds(_) => "spec.build",
             Self::Egress(BeyondCeiling::Rule { .. }) => "spec.egress.rules",
             Self::Egress(BeyondCeiling::Mode { .. }) | Self::NoNetwork { .. } => "spec.egress.mode",
@@ -59,11 +70,26 @@ pub fn builds(has_registry: bool, has_network: bool) -> Builds {
     }
 }
 
+pub fn images(has_registry: bool) -> Images {
+    if has_registry {
+        Ok(())
+    } else {
+        Err("its registry brings images, and it has none; start kilnd without --no-registry, or \
+             upload the image")
+    }
+}
+
 /// Whether there is what the job's work needs beside its size.
-pub fn admit_work(spec: &JobSpec, builds: Builds) -> Result<(), Refusal> {
-    match builds {
-        Err(reason) if spec.is_build() => Err(Refusal::NoBuilds(reason)),
-        _ => Ok(()),
+pub fn admit_work(spec: &JobSpec, builds: Builds, images: Images) -> Result<(), Refusal> {
+    let brought = |field| images.map_err(|reason| Refusal::NoImages { field, reason });
+    match &spec.work {
+        Work::Build(_) => builds.map_err(Refusal::NoBuilds),
+        Work::Rootfs(rootfs) => match &rootfs.source {
+            RootfsImage::Reference(_) => brought("spec.rootfs.reference"),
+            RootfsImage::Build { .. } => brought("spec.rootfs.build"),
+            RootfsImage::Upload(_) => Ok(()),
+        },
+        Work::Exec(_) | Work::Boot(_) => Ok(()),
     }
 }
 
@@ -85,8 +111,13 @@ pub struct QueueFull {
 /// Whether the job fits into all that the host has, when nothing else runs.
 pub fn admit(spec: &JobSpec, total: Budget) -> Result<(), Refusal> {
     let need = Budget::of(spec);
-    let scratch_alone = spec.outputs.is_empty() || spec.disk_bytes > total.disk_bytes;
-    let disk = if scratch_alone { "spec.disk_bytes" } else { "spec.outputs" };
+    // Of a root filesystem the outputs follow from it.
+    let is_only_disk = spec.outputs.is_empty() || matches!(spec.work, Work::Rootfs(_));
+    let disk = if is_only_disk || spec.disk_bytes > total.disk_bytes {
+        "spec.disk_bytes"
+    } else {
+        "spec.outputs"
+    };
     // The machine has a reserve that its job does not know of.
     let reserve = need.memory_bytes - spec.memory_bytes;
     let memory_limit = total.memory_bytes.saturating_sub(reserve);
@@ -114,7 +145,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::job::{DiskFormat, Exec, OutputDisk, Work};
+    use crate::job::{DiskFormat, Exec, JobId, OutputDisk, Rootfs, SourceId};
 
     prop_compose! {
         fn specs()(
@@ -156,15 +187,34 @@ mod tests {
         let exec = crate::store::samples::spec("true");
         let build = Work::Build(Box::new(crate::build::samples::build()));
         let build = JobSpec { work: build, ..exec.clone() };
-        assert_eq!(admit_work(&build, builds(true, true)), Ok(()));
+        assert_eq!(admit_work(&build, builds(true, true), Ok(())), Ok(()));
         for (host, words) in
             [(builds(false, true), "--no-registry"), (builds(true, false), "--no-network")]
         {
-            assert_eq!(admit_work(&exec, host), Ok(()));
-            let refusal = admit_work(&build, host).unwrap_err();
+            assert_eq!(admit_work(&exec, host, Ok(())), Ok(()));
+            let refusal = admit_work(&build, host, Ok(())).unwrap_err();
             assert_eq!(refusal.field(), "spec.build");
             assert!(refusal.to_string().contains(words), "{refusal}");
         }
+    }
+
+    #[test]
+    fn an_image_that_nobody_sends_needs_a_registry() {
+        let check = |source, expected: Option<&str>| {
+            let rootfs = Rootfs { source, ..crate::rootfs::samples::rootfs() };
+            let work = Work::Rootfs(Box::new(rootfs));
+            let spec = JobSpec { work, ..crate::store::samples::spec("true") };
+            assert_eq!(admit_work(&spec, Ok(()), images(true)), Ok(()));
+            // A host that can't build makes root filesystems.
+            assert_eq!(admit_work(&spec, builds(true, false), images(true)), Ok(()));
+            let refusal = admit_work(&spec, Ok(()), images(false)).err();
+            assert_eq!(refusal.as_ref().map(Refusal::field), expected);
+            assert!(refusal.is_none_or(|why| why.to_string().contains("--no-registry")));
+        };
+        let build = RootfsImage::Build { build: JobId::generate(), export: String::new() };
+        check(RootfsImage::Reference("local/app".to_owned()), Some("spec.rootfs.reference"));
+        check(build, Some("spec.rootfs.build"));
+        check(RootfsImage::Upload(SourceId::generate()), None);
     }
 
     #[test]

@@ -87,7 +87,9 @@ pub async fn run_with(
         registry::take(&config, &home, of_guests).await?;
     let ground = host::Ground { home, image, slot };
     let shared = host::Shared { networks: networks.clone().ok(), registry: registry.clone().ok() };
-    let (host, total) = host::take(ground, &config, vmm, shared, &alive).await?;
+    let (host, total) =
+        host::take(ground, &config, vmm, shared, host::Jobs { store: &store, alive: &alive })
+            .await?;
     reconcile::report(reconcile::sweep(&host, &store).await);
     let jail = JailState::expected(host.vm_users.is_some());
     let runner: Arc<dyn Runner> = Arc::new(Arc::clone(&host));
@@ -114,7 +116,9 @@ pub async fn run_with(
         alive,
     );
     let builds = admission::builds(registry.is_ok(), networks.is_ok());
-    let scheduler = scheduler.with_most_cpus(config.host_cpus).with_builds(builds);
+    let images = admission::images(registry.is_ok());
+    let scheduler = scheduler.with_most_cpus(config.host_cpus);
+    let scheduler = scheduler.with_builds(builds).with_images(images);
     let scheduler = Arc::new(scheduler);
     let bound = ListeningSocket::bind(&config.socket);
     let (socket, listener) = bound.inspect_err(|_| release_cgroups(&host))?;

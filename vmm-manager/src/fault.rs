@@ -24,6 +24,8 @@ pub enum Point {
     Cgroup,
     /// Its disks are made.
     Disks,
+    /// Its image is there. Only of a root filesystem whose image the host brings.
+    Fetched,
     /// Its network is made, and shut; nothing is in it.
     Network,
     /// Its VMM runs, the guest does not.
@@ -55,6 +57,8 @@ pub enum Point {
     Packed,
     /// An output is the host's, hashed.
     Ingested,
+    /// It was booted, or is not to be; what is said of it is not written. Only of a root filesystem.
+    Checked,
     /// What goes to registries outside is there; nothing has a name here. Only of a build.
     Pushed,
     /// One of its images has its names here, or one of its caches. Only of a build.
@@ -87,6 +91,7 @@ impl Point {
         Self::Directory,
         Self::Cgroup,
         Self::Disks,
+        Self::Fetched,
         Self::Network,
         Self::Created,
         Self::Booted,
@@ -102,6 +107,7 @@ impl Point {
         Self::ExitRecorded,
         Self::Packed,
         Self::Ingested,
+        Self::Checked,
         Self::Pushed,
         Self::Named,
         Self::Published,
@@ -122,6 +128,11 @@ impl Point {
         )
     }
 
+    /// No other job meets it but one that makes a root filesystem.
+    pub const fn is_of_root_filesystems(self) -> bool {
+        matches!(self, Self::Fetched | Self::Checked)
+    }
+
     /// What a test calls it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -133,6 +144,7 @@ impl Point {
             Self::Directory => "directory",
             Self::Cgroup => "cgroup",
             Self::Disks => "disks",
+            Self::Fetched => "fetched",
             Self::Network => "network",
             Self::Created => "created",
             Self::Booted => "booted",
@@ -148,6 +160,7 @@ impl Point {
             Self::ExitRecorded => "exit-recorded",
             Self::Packed => "packed",
             Self::Ingested => "ingested",
+            Self::Checked => "checked",
             Self::Pushed => "pushed",
             Self::Named => "named",
             Self::Published => "published",

@@ -4,6 +4,7 @@
 //! connect ──▶ Connection ──hello──▶ Guest ──exec──▶ (ExecInput, ExecOutput)
 //!                                     ├──start_engine──▶ Engine
 //!                                     ├──build──▶ (ExecInput, ExecOutput)    relay_ssh──▶ SshRelay
+//!                                     ├──boot──▶ (ExecInput, ExecOutput)
 //!                                     ├──unpack, pack──▶ DiskEnd
 //!                                     ├──online──▶ Online
 //!                                     └──shut_down
@@ -24,6 +25,7 @@
 //! [`converse()`], which needs no machine: frames are bounded by `frames`, text by `text`, and the
 //! order of answers by `order`.
 
+mod boot;
 mod build;
 mod command;
 mod connection;
@@ -47,6 +49,7 @@ pub(crate) mod text;
 mod wire;
 
 pub use self::{
+    boot::BootCommand,
     build::{
         BuildCache, BuildCommand, BuildContext, BuildOptions, BuildOutput, BuildPair, BuildPart,
         BuildPartKind, BuildSsh, build_output,
@@ -57,7 +60,7 @@ pub use self::{
     disk::{DiskEnd, DiskFormat, DiskRefusal, Pack, Unpack},
     engine::{Engine, StartEngine},
     error::{AgentCode, GuestError},
-    event::{DiskFull, ExecEvent, ExecExit, ExecStatus, RefusalReason},
+    event::{BootUp, DiskFull, ExecEvent, ExecExit, ExecStatus, RefusalReason},
     exec::{ExecInput, ExecOutput},
     hello::{BootStep, GuestHello, Hello, draw_secret},
     network::{GuestNetwork, LinkAddress},

@@ -8,16 +8,19 @@
 //!    └── cancelled in the queue ──▶ Ended(Completed | Failed | Cancelled | Timeout)
 //! ```
 
+mod boot;
 mod build;
 pub mod denial;
 mod failure;
 mod id;
 mod outcome;
 mod record;
+pub mod rootfs;
 mod spec;
 mod step;
 
 pub use self::{
+    boot::{Boot, BootCheck, BootRecord, BootSource, Probe, USUAL_CHECK, Up, UpBy},
     build::{
         Build, CacheExport, CacheImport, Compression, ContextSource, Dockerfile, Entitlement,
         Export, ExportKind, ImageExport, NamedContext, RunNetwork, SshSource, Ulimit,
@@ -28,6 +31,7 @@ pub use self::{
     record::{
         Job, MachineRecord, OutputRecord, Phase, PhaseTime, QueuePlace, State, Usage, WaitsFor,
     },
+    rootfs::{Rootfs, RootfsRecord},
     spec::{DiskFormat, Exec, InputDisk, JobSpec, OutputDisk, Owner, TerminalSize, Work},
     step::{Step, UnknownStep},
 };

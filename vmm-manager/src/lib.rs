@@ -23,6 +23,7 @@ pub mod pool;
 pub mod reconcile;
 pub mod registry;
 pub mod retention;
+pub mod rootfs;
 pub mod scheduler;
 #[cfg(test)]
 mod small_disk;

@@ -18,6 +18,10 @@
 //! A build has more at both ends (`build`): its engine starts beside its sources, and what it exports
 //! is pushed and named behind `exit`.
 //!
+//! A root filesystem has more at both ends too (`rootfs`): its image is fetched before there is a
+//! machine, and what was made of it is booted in a second one, behind the first. A machine that boots
+//! what it is given (`boot`) ends by itself.
+//!
 //! Each phase is a type that holds exactly what has been taken from the host by then; moving on
 //! consumes it, and a phase that fails or is cancelled gives back what it holds before it says so.
 //! *Happy path*: the outcome is published as soon as the last output is the host's; the VM is
@@ -31,17 +35,21 @@
 //! left the reconciler removes.
 
 mod adopt;
+mod boot;
 mod build;
 mod created;
 mod directory;
 mod durable;
 mod end;
 mod finish;
+mod given;
 mod greeted;
 mod host;
 pub(crate) mod interrupt;
 mod limits;
+mod origin;
 mod outputs;
+mod rootfs;
 mod sources;
 mod taken;
 mod work;
@@ -51,7 +59,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub(crate) use self::taken::CGROUP_LIMIT;
-use self::{greeted::Greeted, interrupt::Interrupted, taken::Taken};
+use self::{given::Purpose, greeted::Greeted, interrupt::Interrupted, taken::Taken};
 pub use self::{host::Host, limits::PhaseLimits};
 use crate::{
     fault::{Point, at},
@@ -85,7 +93,8 @@ async fn start(host: &Host, job: &JobHandle) -> Result<Greeted, Interrupted> {
     at(Point::Begun);
     build::check(host, job)?;
     job.begin_step(Step::Disks).detach();
-    let taken = Taken::take(host, job).await?;
+    let taken = Taken::take(host, job, Purpose::Work).await?;
+    let taken = rootfs::fetch(host, job, taken).await?;
     job.begin_step(Step::Vmm).detach();
     let created = taken.create(host, job).await?;
     at(Point::Created);

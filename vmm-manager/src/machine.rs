@@ -26,11 +26,24 @@ pub struct Parts<'a> {
     pub cpus: u32,
     pub memory_bytes: u64,
     pub disks: &'a Disks,
-    /// In the order of the job's inputs.
-    pub sources: &'a [PathBuf],
+    /// What else it only reads, each by its serial.
+    pub sources: &'a [Source],
+    /// For its kernel's command line, behind what the image says.
+    pub words: &'a [&'a str],
     /// Made for it; `None` where it has no network.
     pub network: Option<MachineNetwork>,
 }
+
+/// A file that the guest finds by its serial, and can't write to.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub serial: String,
+    pub path: PathBuf,
+}
+
+/// The first tells the agent that another root filesystem will be process 1's. The other keeps systemd
+/// from a login on the serial console, for whose device it would wait where nothing makes it.
+pub const BOOT_WORDS: &[&str] = &["kiln.boot", "systemd.getty_auto=0"];
 
 pub fn spec(image: &GuestImage, parts: Parts<'_>) -> VmSpec {
     let disk = |serial: String, path: &Path, read_only| Disk {
@@ -44,8 +57,8 @@ pub fn spec(image: &GuestImage, parts: Parts<'_>) -> VmSpec {
     ];
     let engine = parts.disks.engine.iter();
     disks.extend(engine.map(|path| disk(disk::ENGINE_SERIAL.into(), path, false)));
-    let sources = parts.sources.iter().enumerate();
-    disks.extend(sources.map(|(index, path)| disk(disk::source_serial(index), path, true)));
+    let sources = parts.sources.iter();
+    disks.extend(sources.map(|source| disk(source.serial.clone(), &source.path, true)));
     let outputs = parts.disks.outputs.iter().enumerate();
     disks.extend(outputs.map(|(index, path)| disk(disk::output_serial(index), path, false)));
     VmSpec {
@@ -59,7 +72,9 @@ pub fn spec(image: &GuestImage, parts: Parts<'_>) -> VmSpec {
         memory_bytes: parts.memory_bytes,
         kernel: image.kernel.path.clone(),
         initramfs: image.initramfs.path.clone(),
-        command_line: image.command_line.clone(),
+        command_line: parts.words.iter().fold(image.command_line.clone(), |line, word| {
+            if line.is_empty() { (*word).to_owned() } else { format!("{line} {word}") }
+        }),
         disks,
         network: parts.network,
     }

@@ -38,7 +38,7 @@ use self::{
     seat::Seats,
 };
 use crate::{
-    admission::{Builds, Network, QueueFull, Refusal, admit, admit_egress, admit_work},
+    admission::{Builds, Images, Network, QueueFull, Refusal, admit, admit_egress, admit_work},
     fault::{Point, at},
     job::{JobSpec, Owner},
     store::{JobHandle, Store, StoreError, SubmitError, Submitted},
@@ -53,6 +53,7 @@ pub struct Scheduler {
     /// What a job may ask for of it.
     network: Arc<Network>,
     builds: Builds,
+    images: Images,
     seats: Seats,
     events: mpsc::UnboundedSender<Event>,
     load: watch::Receiver<Load>,
@@ -119,6 +120,7 @@ impl Scheduler {
             most_cpus,
             network,
             builds: Ok(()),
+            images: Ok(()),
             seats,
             events,
             load,
@@ -136,6 +138,12 @@ impl Scheduler {
     #[must_use]
     pub fn with_builds(self, builds: Builds) -> Self {
         Self { builds, ..self }
+    }
+
+    /// Refuses what is made of an image that nobody sends where it is told why.
+    #[must_use]
+    pub fn with_images(self, images: Images) -> Self {
+        Self { images, ..self }
     }
 
     /// Admits, writes down and queues a job. A key that stands for a job already answers with it,
@@ -221,7 +229,7 @@ impl Scheduler {
             return Err(Refused::Draining);
         }
         admit(spec, Budget { cpus: self.most_cpus, ..self.total })?;
-        admit_work(spec, self.builds)?;
+        admit_work(spec, self.builds, self.images)?;
         admit_egress(&spec.egress, &self.network)?;
         Ok(self.seats.take()?)
     }
@@ -235,7 +243,7 @@ impl Scheduler {
     ) -> Result<Arc<JobHandle>, Refused> {
         let Some(key) = key else { return Err(refused) };
         match self.store.find_by_key(owner, key).await? {
-            Some(known) if known.spec() == spec => Ok(known),
+            Some(known) if known.spec().asks_as(spec) => Ok(known),
             Some(known) => {
                 let (key, job) = (key.to_owned(), known.id().clone());
                 Err(Refused::NotStored(SubmitError::KeyReused { key, job }))

@@ -1,7 +1,8 @@
-//! `cargo xtask demo`: from nothing to a command that ran in a microVM, and an image that was built
-//! in one.
+//! `cargo xtask demo`: from nothing to a command that ran in a microVM, an image that was built in
+//! one, and one that boots that image.
 
 mod image;
+mod machine;
 
 use std::{path::Path, process::Command};
 

@@ -6,6 +6,10 @@ use anyhow::{Context as _, ensure};
 
 use crate::{arguments::ImageOptions, binaries::Binaries, program, say, setup, show, workspace};
 
+const AGENT: &str = "kiln-agent";
+/// The converter, and what it puts into root filesystems.
+const TOOLS: [&str; 2] = ["kiln-rootfs", "kiln-init"];
+
 /// `cargo xtask image`
 pub(crate) fn image(options: &ImageOptions) -> anyhow::Result<()> {
     setup::setup()?;
@@ -18,10 +22,13 @@ pub(crate) fn image(options: &ImageOptions) -> anyhow::Result<()> {
 
 /// Builds the agent and the image around it; the answer is the image's directory.
 pub(crate) fn build(binaries: &Binaries, options: &ImageOptions) -> anyhow::Result<PathBuf> {
-    let agent = agent()?;
+    let guest = guest_binaries()?;
     say!("==> making the guest image");
     let mut build = program::command(binaries.path("kiln-image")?, ["build", "--agent"]);
-    build.arg(agent);
+    build.arg(guest.path(AGENT)?);
+    for tool in TOOLS {
+        build.arg("--tool").arg(guest.path(tool)?);
+    }
     if options.refresh {
         build.arg("--refresh");
     }
@@ -33,17 +40,24 @@ pub(crate) fn build(binaries: &Binaries, options: &ImageOptions) -> anyhow::Resu
     Ok(directory)
 }
 
-/// A static binary without anything that would look up names at run time.
+/// What guests start with.
 pub(crate) fn agent() -> anyhow::Result<PathBuf> {
-    say!("==> building the agent");
+    guest_binaries()?.path(AGENT).cloned()
+}
+
+/// Static, and without anything that would look up names at run time.
+fn guest_binaries() -> anyhow::Result<Binaries> {
+    say!("==> building the agent and the tools of guests");
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let mut cargo = workspace::cargo();
+    cargo.args(["build", "--profile", "agent"]);
+    for package in [&[AGENT], &TOOLS[..]].concat() {
+        cargo.args(["--package", package, "--bin", package]);
+    }
     cargo
-        .args(["build", "--package", "kiln-agent", "--bin", "kiln-agent", "--profile", "agent"])
         .args(["--target", &target, "--target-dir"])
         .arg(workspace::agent_target_directory())
         // With a target named, build scripts and macros are not built with these.
         .env("RUSTFLAGS", "-C target-feature=+crt-static");
-    let binaries = Binaries::build(&mut cargo).context("building the agent")?;
-    binaries.path("kiln-agent").cloned()
+    Binaries::build(&mut cargo).context("building what runs in guests")
 }

@@ -22,7 +22,8 @@ use clap::{ArgAction, Args, ValueHint};
 pub(crate) use self::{
     attest::{Attest, Provenance, Sbom},
     cache::{CacheFrom, CacheTo},
-    export::{ArchiveFormat, Compression, Export, ImageOptions},
+    export::{ArchiveFormat, Compression, Export, ImageOptions, RootfsExport},
+    platform::Platform,
     progress::ProgressMode,
     secret::{Secret, SecretFrom},
     source::{BuildSource, NamedFrom, NamedSource},
@@ -59,6 +60,7 @@ Examples:
   kiln build -t r.test/team/app:1 --push --platform linux/amd64,linux/arm64 .
   kiln build --cache-from local/cache --cache-to type=registry,ref=local/cache,mode=max .
   kiln build -o out --target files . && ls out
+  kiln build -o type=rootfs,dest=app.ext4,optimize=true . && kiln boot app.ext4
   kiln build -q - < Dockerfile";
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -93,7 +95,7 @@ pub(crate) struct BuildArguments {
     /// Where steps are kept: type=registry,ref=NAME[,mode=max], NAME, or type=inline.
     #[arg(long, value_name = "CACHE", action = ArgAction::Append)]
     pub(crate) cache_to: Vec<CacheTo>,
-    /// What is to come of it: type=local|tar|oci|docker|image|registry with dest=, name=, …; a
+    /// What is to come of it: type=local|tar|oci|docker|image|registry|rootfs with dest=, name=, …; a
     /// directory; or - for a tar on stdout. Several at once.
     #[arg(short, long, value_name = "OUTPUT", action = ArgAction::Append)]
     pub(crate) output: Vec<Export>,

@@ -74,7 +74,7 @@ pub(crate) struct DownloadArguments {
     /// The output's name: `kiln job outputs` shows them.
     pub(crate) name: String,
     /// A directory to unpack into, made if it is missing; a file that ends in .tar; or - for
-    /// stdout. An output of --output-raw always goes into a file.
+    /// stdout. An output of --output-raw, and a root filesystem, always goes into a file.
     #[arg(value_name = "DEST")]
     pub(crate) destination: String,
     /// Say nothing but errors: no progress, no notices.

@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Build {
-    pub(super) fn has_completed(&self) -> bool {
+    pub(crate) fn has_completed(&self) -> bool {
         self.job.state == State::Completed
     }
 }

@@ -4,29 +4,38 @@
 //! One image serves every output that wants the same of it: an OCI tar, a docker tar and a push are
 //! three ways out of one export.
 
+mod asked;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::path::PathBuf;
 
 use kiln_proto::v1::{self, build_export::Kind};
 
+use self::asked::{asked, name, of_platform, refuse_what_waits};
+use super::outputs::Delivery;
 use crate::{
-    args::{ArchiveFormat, BuildArguments, Compression, Destination, Export, ImageOptions},
+    args::{
+        ArchiveFormat, BuildArguments, Compression, Destination, Export, ImageOptions, RootfsExport,
+    },
     download::{Place, PlaceError},
+    rootfs::Places,
 };
 
 #[derive(Debug, Default)]
 pub(super) struct Exports {
     pub(super) wire: Vec<v1::BuildExport>,
     pub(super) deliveries: Vec<Delivery>,
+    /// Made of its images when the build has completed.
+    pub(super) rootfs: Vec<DerivedRootfs>,
 }
 
-/// An artifact, and where it goes.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Delivery {
-    pub(super) artifact: String,
-    pub(super) to: Place,
+/// A root filesystem of one of the images.
+#[derive(Debug)]
+pub(super) struct DerivedRootfs {
+    pub(super) export: String,
+    pub(super) rootfs: RootfsExport,
+    pub(super) places: Places,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +58,16 @@ pub(super) enum ExportsError {
         path.display()
     )]
     Detached { path: PathBuf },
+    #[error(
+        "--output type=rootfs: nobody waits for a build of --detach, and a root filesystem is made \
+         when it has completed; write -o type=image, and then `kiln rootfs --build ID -o FILE`"
+    )]
+    DetachedRootfs,
+    #[error(
+        "--output type=rootfs is of one platform, and the build is for {}: add platform=OS/ARCH",
+        .platforms.join(", ")
+    )]
+    Platforms { platforms: Vec<String> },
     #[error("{flag}: nobody waits for a build of --detach; leave one of them out")]
     DetachedFlag { flag: &'static str },
 }
@@ -63,10 +82,20 @@ impl Exports {
             if let Some(image) = export.image_mut() {
                 name(image, &arguments.tag)?;
             }
-            exports.add(export, arguments.detach)?;
+            match export {
+                Export::Rootfs { .. } if arguments.detach => {
+                    return Err(ExportsError::DetachedRootfs);
+                }
+                Export::Rootfs { image, rootfs, destination } => {
+                    let rootfs = of_platform(*rootfs, arguments)?;
+                    exports.rootfs(image, rootfs, &destination)?;
+                }
+                export => exports.add(export, arguments.detach)?,
+            }
         }
-        let to_stdout = |delivery: &&Delivery| delivery.to == Place::Stdout;
-        let stdouts = exports.deliveries.iter().filter(to_stdout).count();
+        let deliveries = exports.deliveries.iter().map(|delivery| &delivery.to);
+        let places = deliveries.chain(exports.rootfs.iter().map(|rootfs| &rootfs.places.to));
+        let stdouts = places.filter(|place| **place == Place::Stdout).count();
         if stdouts > 0 && stdouts + usize::from(arguments.json || arguments.quiet) > 1 {
             return Err(ExportsError::StdoutTwice);
         }
@@ -84,7 +113,7 @@ impl Exports {
             Some(destination) => Some(check(destination)?),
         };
         let (artifact, to) = match export {
-            Export::Image(image) => {
+            Export::Image(image) | Export::Rootfs { image, .. } => {
                 self.image(image);
                 return Ok(());
             }
@@ -105,6 +134,20 @@ impl Exports {
             }
         };
         self.deliveries.extend(to.map(|to| Delivery { artifact, to }));
+        Ok(())
+    }
+
+    fn rootfs(
+        &mut self,
+        image: ImageOptions,
+        rootfs: RootfsExport,
+        destination: &Destination,
+    ) -> Result<(), ExportsError> {
+        let to = check(destination)?;
+        let metadata = rootfs.metadata.clone().map(Destination::File);
+        let metadata = metadata.as_ref().map(check).transpose()?;
+        let export = self.image(image);
+        self.rootfs.push(DerivedRootfs { export, rootfs, places: Places { to, metadata } });
         Ok(())
     }
 
@@ -138,63 +181,6 @@ impl Exports {
         self.wire.push(v1::BuildExport { name: name.clone(), kind: Some(kind) });
         name
     }
-}
-
-/// With what the shorthands add, as buildx adds it.
-fn asked(arguments: &BuildArguments) -> Vec<Export> {
-    let mut exports = arguments.output.clone();
-    if arguments.push {
-        let mut has_image = false;
-        for export in &mut exports {
-            if let Export::Image(image) = export {
-                image.push = true;
-                has_image = true;
-            }
-        }
-        if !has_image {
-            exports.push(Export::pushed());
-        }
-    }
-    if arguments.load && !exports.iter().any(|export| matches!(export, Export::Load(_))) {
-        exports.push(Export::Load(ImageOptions::default()));
-    }
-    let wants_image = !arguments.tag.is_empty() || arguments.quiet || arguments.iidfile.is_some();
-    if exports.is_empty() && wants_image {
-        exports.push(Export::Image(ImageOptions::default()));
-    }
-    exports
-}
-
-fn refuse_what_waits(arguments: &BuildArguments) -> Result<(), ExportsError> {
-    let loads = arguments.load || arguments.output.iter().any(|e| matches!(e, Export::Load(_)));
-    for (is_there, flag) in [
-        (loads, "--load"),
-        (arguments.iidfile.is_some(), "--iidfile"),
-        (arguments.metadata_file.is_some(), "--metadata-file"),
-    ] {
-        if is_there {
-            return Err(ExportsError::DetachedFlag { flag });
-        }
-    }
-    Ok(())
-}
-
-/// An output's own names are its alone: what was written down is not passed over.
-fn name(image: &mut ImageOptions, tags: &[String]) -> Result<(), ExportsError> {
-    if image.names.is_empty() {
-        image.names = tags.to_vec();
-    }
-    let mut known = BTreeSet::new();
-    image.names.retain(|name| known.insert(name.clone()));
-    if image.push && image.names.is_empty() {
-        return Err(ExportsError::PushOfNothing);
-    }
-    // Into the host's own registry an image is not pushed, but named.
-    image.push &= image.names.iter().any(|name| !name.starts_with("local/"));
-    if image.push_by_digest && !image.push {
-        return Err(ExportsError::NothingByDigest);
-    }
-    Ok(())
 }
 
 fn check(destination: &Destination) -> Result<Place, ExportsError> {

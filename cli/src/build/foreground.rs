@@ -1,17 +1,13 @@
 //! A build that one waits for.
 
-use std::pin::pin;
-
 use anyhow::Context;
 use kiln_proto::v1;
-use tokio::sync::watch;
 
 use super::{
     ending,
     exports::Exports,
-    follow::{Broken, Follower},
-    lost, metadata, outputs,
-    render::Renderer,
+    made::{Made, Shown, make},
+    metadata, outputs, rootfs,
     sources::Sources,
     ssh,
 };
@@ -19,10 +15,9 @@ use crate::{
     args::BuildArguments,
     daemon::Daemon,
     exit_code,
-    output::Output,
     progress::Progress,
     report,
-    run::{Egress, Ending, cancel, signals::Signals},
+    run::{Egress, signals::Signals},
 };
 
 pub(super) struct Prepared {
@@ -47,51 +42,13 @@ pub(super) async fn run(
         sent = sources.send(&daemon, request, &progress) => sent?,
         () = signals.next() => return Ok(exit_code::CANCELLED),
     };
-    let mut cancels = 0;
-    // A build that kilnd has taken on must not be forgotten, so the first wish to cancel waits for
-    // its id.
-    let id = tokio::select! {
-        build = super::create(&daemon, request) => build?.job.id,
-        () = signals.impatience(&mut cancels) => return Ok(exit_code::CANCELLED),
+    let shown = Shown { progress: arguments.progress, is_quiet, is_json: arguments.json };
+    let made = make(&daemon, request, agents, shown, &mut signals, &progress).await?;
+    let mut build = match made {
+        Made::Ended(build) => build,
+        Made::Left(code) => return Ok(code),
     };
-    progress.clear();
-    let serving = agents.serve(&daemon, &id);
-
-    let renderer = Renderer::new(arguments.progress, is_quiet);
-    let is_drawn = renderer.owns_terminal();
-    let words = daemon.clone().quietly(is_quiet || is_drawn);
-    let (wish, wished) = watch::channel(false);
-    let follower = Follower::new(words, id.clone(), Output::start()?, renderer, wished);
-    let mut pump = pin!(follower.follow());
-    let ending = loop {
-        if cancels > 0 {
-            // In the window, where there is one: a line beside it would tear it.
-            wish.send_replace(true);
-            let progress = Progress::start(is_quiet || is_drawn);
-            break cancel(pump, &daemon, &id, &mut signals, &progress).await;
-        }
-        tokio::select! {
-            pumped = &mut pump => break pumped.map(|ended| Ending::Ended(Box::new(ended))),
-            () = signals.next() => cancels += 1,
-        }
-    };
-    drop(serving);
-    let (ending, notes) = match ending {
-        Ok(ending) => ending.apart(),
-        Err(Broken::Output(error)) => (Ending::Output(error), None),
-        Err(Broken::Lost { cause, offset }) => tokio::select! {
-            error = lost::truth(&daemon, &id, cause, offset) => return Err(error.into()),
-            () = signals.next() => (Ending::Left, None),
-        },
-    };
-    let Ending::Ended(mut build) = ending else {
-        return tokio::select! {
-            biased;
-            code = ending.tell(&daemon, &id, arguments.json) => code,
-            () = signals.next() => Ok(exit_code::CANCELLED),
-        };
-    };
-    ending::tell(&build, &notes.unwrap_or_default(), is_quiet);
+    let id = build.job.id.clone();
     let fetched = if build.has_completed() && !exports.deliveries.is_empty() {
         let progress = Progress::start(is_quiet);
         progress.say("bringing the outputs here");
@@ -111,21 +68,25 @@ pub(super) async fn run(
     } else {
         Ok(())
     };
+    if build.has_completed() && !arguments.json {
+        ending::summary(&build, is_quiet)?;
+    }
+    let derived = if build.has_completed() && fetched.is_ok() {
+        rootfs::make(&daemon, &mut build, &exports.rootfs, &arguments, &mut signals).await
+    } else {
+        Ok(exit_code::DONE)
+    };
     let settled = tokio::select! {
         settled = egress.settle(&daemon, &mut build.job, is_quiet) => settled,
         () = signals.next() => return Ok(exit_code::CANCELLED),
     };
-    if build.has_completed() {
-        if fetched.is_ok() {
-            if let Some(path) = &arguments.iidfile {
-                metadata::write_id(&build, path)?;
-            }
-            if let Some(path) = &arguments.metadata_file {
-                metadata::write_metadata(&build, path)?;
-            }
+    let is_whole = build.has_completed() && fetched.is_ok();
+    if is_whole && derived.as_ref().is_ok_and(|code| *code == exit_code::DONE) {
+        if let Some(path) = &arguments.iidfile {
+            metadata::write_id(&build, path)?;
         }
-        if !arguments.json {
-            ending::summary(&build, is_quiet)?;
+        if let Some(path) = &arguments.metadata_file {
+            metadata::write_metadata(&build, path)?;
         }
     }
     let code = build.job.exit_code.unwrap_or(exit_code::KILN);
@@ -137,6 +98,9 @@ pub(super) async fn run(
             format!("build {id} has completed; `kiln job download {id} NAME DEST` tries again");
         anyhow::Error::new(error).context(hint)
     })?;
+    let of_derived = derived.with_context(|| {
+        format!("build {id} has completed; `kiln rootfs --build {id} -o FILE` tries again")
+    })?;
     settled.with_context(|| format!("build {id} has completed"))?;
-    Ok(code)
+    Ok(if code == exit_code::DONE { of_derived } else { code })
 }

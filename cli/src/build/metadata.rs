@@ -76,6 +76,13 @@ fn metadata(build: &Build) -> Value {
         set("kiln.cache.key", json!(result.cache_key));
         set("kiln.images", json!(result.images));
     }
+    if !build.root_filesystems.is_empty() {
+        let made = build
+            .root_filesystems
+            .iter()
+            .map(|job| json!({ "kiln.job.id": job.id, "rootfs": job.rootfs, "boot": job.boot }));
+        set("kiln.root_filesystems", made.collect::<Vec<_>>().into());
+    }
     let (cached, executed) = (build.build.cached, build.build.executed);
     set("kiln.steps", json!({ "cached": cached, "executed": executed }));
     value.into()

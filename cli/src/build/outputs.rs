@@ -1,15 +1,21 @@
-//! What is brought here of a build that has completed.
+//! What is brought here of a job that has completed.
 
-use super::exports::Delivery;
 use crate::{
     daemon::Daemon,
     download::{DownloadError, Place, download_artifact},
     progress::Progress,
 };
 
+/// An artifact, and where it goes.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    pub(crate) artifact: String,
+    pub(crate) to: Place,
+}
+
 /// # Cancel safety
 /// Safe: each is where it should be, or not at all.
-pub(super) async fn fetch(
+pub(crate) async fn fetch(
     daemon: &Daemon,
     job: &str,
     deliveries: &[Delivery],
@@ -23,7 +29,9 @@ pub(super) async fn fetch(
             Place::Directory { path, .. } => {
                 progress.notice(&format!("written to {}/", path.display()));
             }
-            Place::File(path) => progress.notice(&format!("written to {}", path.display())),
+            Place::File(path) | Place::Device(path) => {
+                progress.notice(&format!("written to {}", path.display()));
+            }
         }
     }
     Ok(())

@@ -15,7 +15,7 @@ use crate::{
     args::{BuildArguments, BuildSource, NamedFrom},
     daemon::Daemon,
     progress::Progress,
-    source::{SendError, send},
+    source::{Known, SendError, send},
 };
 
 /// As kilnd has it.
@@ -109,10 +109,12 @@ impl Sources {
         let Some(v1::job_spec::Work::Build(build)) = &mut spec.work else { return Ok(request) };
         build.dockerfile = self.dockerfile;
         if let Some(Source { name, context }) = self.context {
+            let context = Known::Context(context);
             build.context_source_id = send(daemon, &project, &name, context, progress).await?;
         }
         for Source { name, context } in self.named {
-            let id = send(daemon, &project, &name, context, progress).await?;
+            let known = Known::Context(context);
+            let id = send(daemon, &project, &name, known, progress).await?;
             if let Some(context) = build.contexts.iter_mut().find(|known| known.name == name) {
                 context.from = Some(From::SourceId(id));
             }

@@ -33,14 +33,14 @@ const CONNECTIONS: usize = 64;
 
 /// Sockets by the ids that steps know them by.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Agents(HashMap<String, PathBuf>);
+pub(crate) struct Agents(HashMap<String, PathBuf>);
 
 /// Until it is dropped.
 #[derive(Debug)]
-pub(super) struct Serving(Option<JoinHandle<()>>);
+pub(crate) struct Serving(Option<JoinHandle<()>>);
 
 impl Agents {
-    pub(super) fn new(agents: Vec<(String, PathBuf)>) -> Self {
+    pub(crate) fn new(agents: Vec<(String, PathBuf)>) -> Self {
         Self(agents.into_iter().collect())
     }
 
@@ -48,7 +48,7 @@ impl Agents {
         self.0.is_empty()
     }
 
-    pub(super) fn serve(self, daemon: &Daemon, id: &str) -> Serving {
+    pub(crate) fn serve(self, daemon: &Daemon, id: &str) -> Serving {
         if self.is_empty() {
             return Serving(None);
         }

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -17,6 +17,8 @@ pub(crate) enum Place {
         links: Links,
     },
     File(PathBuf),
+    /// A block device, whose bytes are out before their digest is known.
+    Device(PathBuf),
     /// The program, which takes an archive on its stdin.
     Docker(PathBuf),
 }
@@ -27,6 +29,8 @@ pub(crate) enum PlaceError {
     NoDirectory { path: PathBuf },
     #[error("{} is a directory: name a file", path.display())]
     NoFile { path: PathBuf },
+    #[error("{} is neither a file nor a block device: name one, or - for stdout", path.display())]
+    Odd { path: PathBuf },
     #[error("cannot write to {}", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error(
@@ -83,8 +87,17 @@ impl Place {
                 Err(source) => Err(PlaceError::Io { path: path.clone(), source }),
             },
             Destination::File(path) => {
-                if path.is_dir() {
-                    return Err(PlaceError::NoFile { path: path.clone() });
+                match path.metadata().map(|metadata| metadata.file_type()) {
+                    Ok(kind) if kind.is_dir() => {
+                        return Err(PlaceError::NoFile { path: path.clone() });
+                    }
+                    Ok(kind) if kind.is_block_device() => return Ok(Self::Device(path.clone())),
+                    // A file would take its place.
+                    Ok(kind) if !kind.is_file() => {
+                        return Err(PlaceError::Odd { path: path.clone() });
+                    }
+                    // What is not there is made.
+                    Ok(_) | Err(_) => {}
                 }
                 let directory = parent(path);
                 match fs::metadata(&directory) {
@@ -139,5 +152,6 @@ mod tests {
         check(Destination::File(at("file")), None);
         check(Destination::File(base.path().to_owned()), Some("name a file"));
         check(Destination::File(at("none/new.tar")), Some("cannot write to"));
+        check(Destination::File("/dev/null".into()), Some("neither a file nor a block device"));
     }
 }

@@ -1,7 +1,9 @@
 //! What takes the bytes of an output: a thread, for disks and pipes block whoever writes to them.
 
+mod device;
 mod docker;
 mod reader;
+mod sparse;
 mod temporary;
 
 use std::{
@@ -14,13 +16,14 @@ use bytes::Bytes;
 use kiln_archive::Limits;
 use tokio::sync::{mpsc, oneshot};
 
-use self::{reader::ChunkReader, temporary::Temporary};
+use self::{reader::ChunkReader, sparse::Sparse, temporary::Temporary};
 use super::{
     Place,
     place::{existing_ancestor, parent},
 };
 use crate::{
     archive::{Links, MergeError, UnpackError, merge, unpack},
+    display::size,
     output::OutputError,
     progress::Progress,
 };
@@ -41,6 +44,8 @@ pub(crate) enum SinkError {
     Merge(#[from] MergeError),
     #[error(transparent)]
     Output(#[from] OutputError),
+    #[error("{} has {} and this is {}: it is too small", path.display(), size(*device), size(*length))]
+    Small { path: PathBuf, device: u64, length: u64 },
     #[error("cannot run {}", program.display())]
     Spawn { program: PathBuf, source: io::Error },
     #[error("{} load failed ({status}): {said}", program.display())]
@@ -64,6 +69,7 @@ pub(crate) struct Sink {
 enum Ready {
     Stdout,
     Docker { said: String },
+    Device,
     File { temporary: Temporary, path: PathBuf },
     Directory { temporary: Temporary, path: PathBuf },
 }
@@ -88,6 +94,11 @@ impl Sink {
             }
             Place::Docker(program) => {
                 Some(thread::spawn(move || say(docker::load(source, program))))
+            }
+            Place::Device(path) => {
+                let device = device::open(&path, length)?;
+                thread::spawn(move || say(device::write(source, device, path)));
+                None
             }
             Place::File(path) => {
                 let temporary = beside(&parent(&path), Temporary::file)?;
@@ -127,7 +138,7 @@ impl Sink {
             let _ = chunks.send(Bytes::new()).await;
         }
         match (&mut self.ready).await.map_err(|_| SinkError::Silent)?? {
-            Ready::Stdout => Ok(()),
+            Ready::Stdout | Ready::Device => Ok(()),
             Ready::Docker { said } => {
                 self.progress.notice(&said);
                 Ok(())
@@ -182,8 +193,14 @@ fn to_file(
     mut temporary: Temporary,
     path: PathBuf,
 ) -> Result<Ready, SinkError> {
-    while let Some(bytes) = source.chunk().map_err(|_| SinkError::Silent)? {
-        if let Err(source) = temporary.write_all(&bytes) {
+    if let Some(file) = temporary.file_mut() {
+        let mut sparse = Sparse::new(file);
+        while let Some(bytes) = source.chunk().map_err(|_| SinkError::Silent)? {
+            if let Err(source) = sparse.write(&bytes) {
+                return Err(SinkError::Write { path, source });
+            }
+        }
+        if let Err(source) = sparse.finish() {
             return Err(SinkError::Write { path, source });
         }
     }

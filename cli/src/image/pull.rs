@@ -36,7 +36,8 @@ pub(super) async fn run(daemon: &Daemon, arguments: PullArguments) -> anyhow::Re
     Ok(0)
 }
 
-async fn pull(
+/// What has arrived stays, so it goes on where it broke.
+pub(crate) async fn pull(
     daemon: &Daemon,
     request: &v1::PullImageRequest,
     progress: &Progress,

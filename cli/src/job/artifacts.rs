@@ -1,4 +1,4 @@
-//! What a build has left behind: `kiln job outputs` and `kiln job download` of builds.
+//! What a build or a conversion has left behind: `kiln job outputs` and `kiln job download` of them.
 
 use std::fmt::Write;
 

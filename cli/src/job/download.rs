@@ -23,8 +23,8 @@ enum NoOutput {
 pub(super) async fn run(daemon: &Daemon, arguments: DownloadArguments) -> anyhow::Result<u8> {
     let id = daemon.resolve(&arguments.id).await?;
     let job = daemon.job(&id).await?;
-    if job.spec.build.is_some() {
-        return of_build(daemon, &job, arguments).await;
+    if job.spec.has_artifacts() {
+        return artifact(daemon, &job, arguments).await;
     }
     let DownloadArguments { id: _, name, destination, quiet } = arguments;
     let Some(output) = job.outputs.iter().find(|output| output.name == name) else {
@@ -47,14 +47,20 @@ pub(super) async fn run(daemon: &Daemon, arguments: DownloadArguments) -> anyhow
     Ok(0)
 }
 
-async fn of_build(daemon: &Daemon, job: &Job, arguments: DownloadArguments) -> anyhow::Result<u8> {
+async fn artifact(daemon: &Daemon, job: &Job, arguments: DownloadArguments) -> anyhow::Result<u8> {
     let DownloadArguments { id: _, name, destination, quiet } = arguments;
     let names: Vec<_> =
         artifacts::list(daemon, &job.id).await?.into_iter().map(|artifact| artifact.name).collect();
     if !names.contains(&name) {
         return Err(no_output(job, name, &names).into());
     }
-    let place = Place::check(&Destination::of_tar(&destination))?;
+    let destination = if job.spec.rootfs.is_some() {
+        // Unpacked, a root filesystem would lose what makes it one: owners, rights, devices.
+        Destination::of_file(&destination)
+    } else {
+        Destination::of_tar(&destination)
+    };
+    let place = Place::check(&destination)?;
     let progress = Progress::start(quiet);
     let daemon = daemon.clone().quietly(quiet);
     tokio::select! {

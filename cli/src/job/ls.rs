@@ -54,7 +54,7 @@ fn line(job: &Job, now: Time, width: Option<usize>) -> String {
     line
 }
 
-/// The command, or what is built.
+/// The command, or what is built, made or booted.
 fn work(job: &Job) -> String {
     if let Some(build) = &job.spec.build {
         let what = match &build.names[..] {
@@ -62,6 +62,15 @@ fn work(job: &Job) -> String {
             names => names.join(" "),
         };
         return format!("build {}", printable(&what));
+    }
+    if let Some(rootfs) = &job.spec.rootfs {
+        return format!("rootfs {}", printable(&rootfs.source.described()));
+    }
+    if let Some(boot) = &job.spec.boot {
+        let argv = [&boot.init].into_iter().filter(|init| !init.is_empty()).chain(&boot.arguments);
+        let argv: Vec<_> = argv.cloned().collect();
+        let words = format!("boot {} {}", printable(&boot.source.described()), command_line(&argv));
+        return words.trim_end().to_owned();
     }
     let argv = job.spec.exec.as_ref().map_or(&[][..], |exec| &exec.argv);
     command_line(argv)

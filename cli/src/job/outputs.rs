@@ -10,7 +10,7 @@ const HEADER: &str = "NAME        SIZE        PATH                  DIGEST\n";
 pub(super) async fn run(daemon: &Daemon, arguments: OutputsArguments) -> anyhow::Result<u8> {
     let id = daemon.resolve(&arguments.id).await?;
     let job = daemon.job(&id).await?;
-    if job.spec.build.is_some() {
+    if job.spec.has_artifacts() {
         return artifacts::print(daemon, &id, arguments.json).await;
     }
     if arguments.json {

@@ -9,11 +9,15 @@ use super::{Job, Time};
 use crate::output::Stream;
 
 /// A job, and beside it what builds have beyond one.
+#[expect(clippy::struct_field_names, reason = "JSON has it by that name")]
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Build {
     #[serde(flatten)]
     pub(crate) job: Job,
     pub(crate) build: BuildRecord,
+    /// Records of what `kiln build` had made of its images, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) root_filesystems: Vec<Job>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

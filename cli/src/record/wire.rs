@@ -6,9 +6,10 @@ mod disk;
 mod egress;
 mod image;
 mod registry;
+mod rootfs;
 mod time;
 
-use kiln_proto::v1;
+use kiln_proto::v1::{self, job_spec::Work};
 
 use super::{
     Exec, Exit, Failure, FailureClass, Jail, Job, Log, Machine, Phase, PhaseTime, Spec, State,
@@ -55,6 +56,8 @@ impl From<v1::Job> for Job {
             waits_for,
             egress,
             registry,
+            rootfs,
+            boot,
         } = wire;
         let mut job = Self {
             id,
@@ -81,6 +84,8 @@ impl From<v1::Job> for Job {
             idempotency_key: (!idempotency_key.is_empty()).then_some(idempotency_key),
             egress: egress.map(Into::into),
             registry: registry.map(Into::into),
+            rootfs: rootfs.map(Into::into),
+            boot: boot.map(Into::into),
         };
         job.exit_code = exit_code::of(&job);
         job
@@ -145,11 +150,14 @@ impl From<v1::JobSpec> for Spec {
             outputs,
             egress,
         } = wire;
-        let (exec, build) = match work {
-            Some(v1::job_spec::Work::Exec(exec)) => (Some(Exec::from(exec)), None),
-            Some(v1::job_spec::Work::Build(build)) => (None, Some(build.into())),
-            None => (None, None),
-        };
+        let (mut exec, mut build, mut rootfs, mut boot) = (None, None, None, None);
+        match work {
+            Some(Work::Exec(spec)) => exec = Some(Exec::from(spec)),
+            Some(Work::Build(spec)) => build = Some(spec.into()),
+            Some(Work::Rootfs(spec)) => rootfs = Some(spec.into()),
+            Some(Work::Boot(spec)) => boot = Some(spec.into()),
+            None => {}
+        }
         let timeout_seconds = timeout.map(|timeout| duration_of(&timeout).as_secs_f64());
         Self {
             cpus,
@@ -159,6 +167,8 @@ impl From<v1::JobSpec> for Spec {
             attach,
             exec,
             build,
+            rootfs,
+            boot,
             inputs: inputs.into_iter().map(Into::into).collect(),
             outputs: outputs.into_iter().map(Into::into).collect(),
             egress: egress.map(Into::into).unwrap_or_default(),

@@ -17,7 +17,10 @@ use tokio::{
 };
 use tokio_stream::{StreamExt, once};
 
-use super::upload::{request, requests};
+use super::{
+    upload::{request, requests},
+    whole::{WholeFile, WholeFileError},
+};
 use crate::{
     daemon::{Daemon, DaemonError},
     display::size,
@@ -25,13 +28,80 @@ use crate::{
 };
 
 const QUEUE: usize = 8;
-/// How often a context that changes while it is sent is begun anew.
+/// How often what changes while it is sent is begun anew.
 const TRIES: u32 = 3;
+
+/// What is sent.
+#[derive(Debug)]
+pub(crate) enum Known {
+    Context(Context),
+    File(WholeFile),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KnownError {
+    #[error(transparent)]
+    Context(#[from] ContextError),
+    #[error(transparent)]
+    File(#[from] WholeFileError),
+}
+
+impl Known {
+    fn identify(&mut self) -> Result<Identity, KnownError> {
+        match self {
+            Self::Context(context) => Ok(context.identify()?),
+            Self::File(file) => Ok(file.identify()?),
+        }
+    }
+
+    fn take_warnings(&mut self) -> Vec<String> {
+        match self {
+            Self::Context(context) => context.take_warnings(),
+            Self::File(_) => Vec::new(),
+        }
+    }
+
+    fn write_from(
+        &mut self,
+        offset: u64,
+        take: &mut dyn FnMut(Bytes) -> std::io::Result<()>,
+    ) -> Result<(), KnownError> {
+        match self {
+            Self::Context(context) => Ok(context.write_from(offset, take)?),
+            Self::File(file) => Ok(file.write_from(offset, take)?),
+        }
+    }
+
+    fn renew(&mut self) -> Result<(), KnownError> {
+        match self {
+            Self::Context(context) => Ok(context.renew()?),
+            Self::File(file) => Ok(file.renew()?),
+        }
+    }
+}
+
+impl KnownError {
+    /// Something wrote to it while it was read: another try may do.
+    fn is_change(&self) -> bool {
+        match self {
+            Self::Context(error) => error.is_change(),
+            Self::File(error) => matches!(error, WholeFileError::Changed { .. }),
+        }
+    }
+
+    /// The other end took no more.
+    fn is_write(&self) -> bool {
+        match self {
+            Self::Context(error) => error.is_write(),
+            Self::File(error) => matches!(error, WholeFileError::Write(_)),
+        }
+    }
+}
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SendError {
     #[error("cannot read {name}")]
-    Context { name: String, source: ContextError },
+    Read { name: String, source: KnownError },
     #[error("could not send {name}")]
     Daemon { name: String, source: DaemonError },
     #[error("{name} could not be packed: the thread that did it is gone")]
@@ -52,15 +122,15 @@ pub(crate) async fn send(
     daemon: &Daemon,
     project: &str,
     name: &str,
-    context: Context,
+    known: Known,
     progress: &Progress,
 ) -> Result<String, SendError> {
     let sending = Sending { daemon, project, name, progress };
-    let context = Arc::new(Mutex::new(context));
+    let known = Arc::new(Mutex::new(known));
     let mut patience = daemon.patience();
     let mut tries = 1;
     loop {
-        match sending.attempt(&context).await? {
+        match sending.attempt(&known).await? {
             End::Sent(id) => return Ok(id),
             End::Lost(error) => {
                 patience.endure(error).await.map_err(|source| sending.failed(source))?;
@@ -68,7 +138,7 @@ pub(crate) async fn send(
             End::Changed(error) if tries == TRIES => return Err(error),
             End::Changed(_) => {
                 tries += 1;
-                sending.with(&context, Context::renew).await?;
+                sending.with(&known, Known::renew).await?;
             }
         }
     }
@@ -82,20 +152,20 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    async fn attempt(&self, context: &Arc<Mutex<Context>>) -> Result<End, SendError> {
+    async fn attempt(&self, known: &Arc<Mutex<Known>>) -> Result<End, SendError> {
         self.progress.say(format!("reading {}", self.name));
-        let known = self.with(context, |context| {
-            let known = context.identify()?;
-            Ok((known, context.take_warnings()))
+        let identified = self.with(known, |known| {
+            let identity = known.identify()?;
+            Ok((identity, known.take_warnings()))
         });
-        let (known, warnings) = known.await?;
+        let (identity, warnings) = identified.await?;
         for warning in warnings {
             self.progress.notice(&warning);
         }
         let found = self.daemon.find_source(v1::FindSourceRequest {
             project: self.project.to_owned(),
-            digest: known.digest.clone(),
-            size_bytes: known.size,
+            digest: identity.digest.clone(),
+            size_bytes: identity.size,
         });
         let v1::FindSourceResponse { source_id, partial_bytes } =
             found.await.map_err(|source| self.failed(source))?;
@@ -103,26 +173,26 @@ impl Sending<'_> {
             return Ok(End::Sent(source_id));
         }
         // More than there is would be another's.
-        let offset = if partial_bytes <= known.size { partial_bytes } else { 0 };
-        self.upload(context, known, offset).await
+        let offset = if partial_bytes <= identity.size { partial_bytes } else { 0 };
+        self.upload(known, identity, offset).await
     }
 
     async fn upload(
         &self,
-        context: &Arc<Mutex<Context>>,
-        known: Identity,
+        known: &Arc<Mutex<Known>>,
+        identity: Identity,
         offset: u64,
     ) -> Result<End, SendError> {
         let start = v1::UploadStart {
             project: self.project.to_owned(),
-            size_bytes: known.size,
-            digest: known.digest,
+            size_bytes: identity.size,
+            digest: identity.digest,
             offset,
         };
         let (chunks, receiver) = mpsc::channel(QUEUE);
         let (done, verdict) = oneshot::channel();
-        let (context, progress) = (Arc::clone(context), self.progress.clone());
-        let (name, whole) = (self.name.to_owned(), known.size);
+        let (known, progress) = (Arc::clone(known), self.progress.clone());
+        let (name, whole) = (self.name.to_owned(), identity.size);
         thread::spawn(move || {
             let mut at = offset;
             let mut take = |chunk: Bytes| {
@@ -130,8 +200,8 @@ impl Sending<'_> {
                 progress.say(format!("sending {name}: {} of {}", size(at), size(whole)));
                 chunks.blocking_send(Some(chunk)).map_err(|_| ErrorKind::BrokenPipe.into())
             };
-            let mut context = context.lock().unwrap_or_else(PoisonError::into_inner);
-            let written = context.write_from(offset, &mut take);
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            let written = known.write_from(offset, &mut take);
             if written.is_ok() {
                 let _ = chunks.blocking_send(None);
             }
@@ -168,19 +238,18 @@ impl Sending<'_> {
     /// Where reading may take its time.
     async fn with<T: Send + 'static>(
         &self,
-        context: &Arc<Mutex<Context>>,
-        work: impl FnOnce(&mut Context) -> Result<T, ContextError> + Send + 'static,
+        known: &Arc<Mutex<Known>>,
+        work: impl FnOnce(&mut Known) -> Result<T, KnownError> + Send + 'static,
     ) -> Result<T, SendError> {
-        let context = Arc::clone(context);
-        let done = spawn_blocking(move || {
-            work(&mut context.lock().unwrap_or_else(PoisonError::into_inner))
-        });
+        let known = Arc::clone(known);
+        let done =
+            spawn_blocking(move || work(&mut known.lock().unwrap_or_else(PoisonError::into_inner)));
         let done = done.await.map_err(|_| SendError::Thread { name: self.name.to_owned() })?;
         done.map_err(|error| self.unread(error))
     }
 
-    fn unread(&self, source: ContextError) -> SendError {
-        SendError::Context { name: self.name.to_owned(), source }
+    fn unread(&self, source: KnownError) -> SendError {
+        SendError::Read { name: self.name.to_owned(), source }
     }
 
     fn failed(&self, source: DaemonError) -> SendError {

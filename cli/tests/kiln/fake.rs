@@ -13,6 +13,7 @@ mod guest;
 mod images;
 mod job;
 mod plan;
+mod rootfs;
 mod service;
 mod transfer;
 
@@ -39,6 +40,7 @@ pub(crate) use self::{
     images::{ImagePlan, Images, Outside, image},
     job::{completed, exited, failed, job, timed_out},
     plan::{Death, Plan, Step},
+    rootfs::{RootfsPlan, up},
 };
 
 #[derive(Debug)]
@@ -127,6 +129,21 @@ impl Fake {
     pub(crate) fn exec(&self) -> v1::ExecSpec {
         let spec = Some(self.spec());
         exec_of(&v1::Job { spec, ..v1::Job::default() })
+    }
+
+    /// Of the only job whose work is that.
+    pub(crate) fn rootfs(&self) -> v1::RootfsSpec {
+        match self.spec().work {
+            Some(v1::job_spec::Work::Rootfs(rootfs)) => rootfs,
+            other => panic!("no root filesystem: {other:?}"),
+        }
+    }
+
+    pub(crate) fn boot(&self) -> v1::BootSpec {
+        match self.spec().work {
+            Some(v1::job_spec::Work::Boot(boot)) => boot,
+            other => panic!("no boot: {other:?}"),
+        }
     }
 
     pub(crate) fn spec(&self) -> v1::JobSpec {
@@ -252,7 +269,7 @@ impl Drop for Fake {
 fn exec_of(job: &v1::Job) -> v1::ExecSpec {
     match job.spec.clone().unwrap_or_default().work {
         Some(v1::job_spec::Work::Exec(exec)) => exec,
-        Some(v1::job_spec::Work::Build(_)) | None => panic!("a job without a command"),
+        _ => panic!("a job without a command"),
     }
 }
 

@@ -5,6 +5,7 @@
 mod command;
 mod fake;
 
+mod boots;
 mod builds;
 mod cancel;
 mod egress;
@@ -15,6 +16,7 @@ mod jobs;
 mod json;
 mod pressure;
 mod reconnect;
+mod rootfs;
 mod shell;
 mod stdin;
 mod streams;

@@ -25,11 +25,16 @@ async fn running(plan: Plan) -> (Fake, String) {
     let fake = Fake::start(Plan { steps: vec![Step::UntilCancelled], ..plan });
     let (_, id, _) = run(&fake, &["run", "-d", "sleep"]).await;
     let id = String::from_utf8(id).unwrap().trim().to_owned();
+    until_it_runs(&fake, &id).await;
+    (fake, id)
+}
+
+async fn until_it_runs(fake: &Fake, id: &str) {
     loop {
-        let (_, job, _) = run(&fake, &["job", "get", "--json", &id]).await;
+        let (_, job, _) = run(fake, &["job", "get", "--json", id]).await;
         let job: Value = serde_json::from_slice(&job).unwrap();
         if job["state"] == "running" {
-            return (fake, id);
+            return;
         }
     }
 }
@@ -62,6 +67,17 @@ async fn a_command_that_cannot_start_is_told() {
     let (fake, id) = running(Plan { exec_end: Event::Failure(failure), ..Plan::default() }).await;
     let (code, _, stderr) = run(&fake, &["shell", &id, "--", "x"]).await;
     assert_eq!((code, stderr.as_str()), (127, "kiln: \"x\": no such command\n"));
+}
+
+#[tokio::test]
+async fn a_machine_that_lets_nobody_in_is_told() {
+    let fake = Fake::start(Plan { steps: vec![Step::UntilCancelled], ..Plan::default() });
+    let (_, id, _) = run(&fake, &["rootfs", "-d", "local/app"]).await;
+    let id = String::from_utf8(id).unwrap().trim().to_owned();
+    until_it_runs(&fake, &id).await;
+    let (code, stdout, stderr) = run(&fake, &["shell", &id]).await;
+    assert_eq!((code, stdout), (125, Vec::new()));
+    assert_eq!(stderr, "kiln: nobody is let into the machine\n");
 }
 
 #[tokio::test]

@@ -26,6 +26,11 @@ pub(crate) const NO_PROGRAMS: MountFlags =
     MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
 const NO_DEVICES: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
+/// What reading the kernel's command line takes.
+pub(super) fn processes() -> Result<(), MountError> {
+    attach("proc", "proc", "/proc", NO_PROGRAMS, c"")
+}
+
 /// What loading modules and finding disks takes.
 pub(super) fn early() -> Result<(), MountError> {
     attach("devtmpfs", "devtmpfs", "/dev", MountFlags::NOSUID, c"mode=0755")?;
@@ -48,9 +53,10 @@ pub(super) fn kernel(root: &str) -> Result<(), MountError> {
     let at = |path: &str| format!("{root}{path}");
     make_directory(&at("/dev"))?;
     make_directory(&at("/sys"))?;
+    make_directory(&at("/proc"))?;
     mount_move("/dev", at("/dev")).map_err(|errno| MountError::Move("/dev", errno.into()))?;
     mount_move("/sys", at("/sys")).map_err(|errno| MountError::Move("/sys", errno.into()))?;
-    attach("proc", "proc", &at("/proc"), NO_PROGRAMS, c"")?;
+    mount_move("/proc", at("/proc")).map_err(|errno| MountError::Move("/proc", errno.into()))?;
     attach("cgroup2", "cgroup2", &at(MOUNT_POINT), NO_PROGRAMS, c"")?;
     let terminals = MountFlags::NOSUID | MountFlags::NOEXEC;
     attach("devpts", "devpts", &at("/dev/pts"), terminals, c"gid=5,mode=0620,ptmxmode=0666")?;
@@ -86,7 +92,7 @@ pub(crate) fn attach(
     })
 }
 
-pub(super) fn make_directory(path: &str) -> Result<(), MountError> {
+pub(crate) fn make_directory(path: &str) -> Result<(), MountError> {
     match mkdirat(CWD, path, Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
         Err(errno) => Err(MountError::Directory(path.to_owned(), errno.into())),

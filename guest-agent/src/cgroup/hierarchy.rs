@@ -51,6 +51,11 @@ impl Hierarchy {
         Ok(Self { root, next: AtomicU64::new(1), default_pids: default_pids(), complete: true })
     }
 
+    /// From here on somebody else decides which controllers there are.
+    pub(crate) fn shared(self) -> Self {
+        Self { complete: false, ..self }
+    }
+
     /// Groups in a directory of somebody else's hierarchy, with the limits that it can set.
     pub(crate) fn below(path: &Path) -> io::Result<Self> {
         let root = Directory::open(path)?;

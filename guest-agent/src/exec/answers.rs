@@ -1,7 +1,7 @@
 //! The way back to the host. Bounded: whoever has something to say waits until the host listens.
 
 use kiln_proto::agent::v1::{
-    ExecExited, ExecRefused, ExecResponse, ExecStarted, OutputChunk, StdinTaken,
+    BootUp, ExecExited, ExecRefused, ExecResponse, ExecStarted, OutputChunk, StdinTaken,
     exec_response::Event,
 };
 use tokio::sync::mpsc;
@@ -52,6 +52,10 @@ impl Answers {
             Output::Stderr => Event::Stderr(chunk),
         })
         .await
+    }
+
+    pub(super) async fn up(&self, up: BootUp) -> Result<(), Gone> {
+        self.tell(Event::Up(up)).await
     }
 
     pub(super) async fn stdin_taken(&self, offset: u64) -> Result<(), Gone> {

@@ -14,6 +14,7 @@ use super::refusal::{Refusal, Subject};
 use crate::{
     command::Command,
     group::{Groups, OwnedGroup},
+    machine::Door,
     process::{Cloned, Ends, Image, Plan, Stdio},
     reaper::{Exit, Reaper},
     user,
@@ -36,6 +37,7 @@ impl Born {
     pub(super) fn give_birth(
         command: &Command,
         etc: &Path,
+        door: Option<&Door>,
         reaper: &Reaper,
         groups: &dyn Groups,
     ) -> Result<Self, Refusal> {
@@ -46,6 +48,7 @@ impl Born {
             environment: command.environment(&identity.home),
             working_directory: &command.working_directory,
             identity,
+            door,
         };
         let group = groups.create(&command.limits).map_err(agent("make a control group"))?;
         let group = OwnedGroup::new(group);

@@ -111,7 +111,7 @@ async fn handle(request: ExecRequest, run: &Run, seat: Seat) -> Result<(), Statu
         }
         Some(Event::Resize(size)) => resize(run, size),
         Some(Event::Taken(taken)) => run.taken(seat, taken.offset),
-        Some(Event::Start(_) | Event::Build(_) | Event::Part(_)) => {
+        Some(Event::Start(_) | Event::Build(_) | Event::Boot(_) | Event::Part(_)) => {
             Err(Status::invalid_argument("start stands first and once"))
         }
         None => Err(Status::invalid_argument("a request without an event")),

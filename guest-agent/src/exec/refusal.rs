@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use crate::{
     build::{NoBuild, NotBegun},
     command::{Command, InvalidCommand},
+    machine::{InvalidProbe, NotBooted},
     process::{Failure, Stage},
     user::UnknownUser,
 };
@@ -28,6 +29,10 @@ pub(crate) enum Refusal {
     NoBuild(#[from] NoBuild),
     #[error("no build: {0}")]
     NotBegun(#[from] NotBegun),
+    #[error("nothing was booted")]
+    NoProbe(#[from] InvalidProbe),
+    #[error("nothing was booted")]
+    NotBooted(#[source] NotBooted),
     #[error("arguments and environment are larger than the kernel allows")]
     TooLarge,
     #[error("the agent could not {what}")]
@@ -80,8 +85,11 @@ impl Refusal {
             Self::BadWorkdir { .. } => Reason::BadWorkdir,
             Self::UnknownUser(_) => Reason::UnknownUser,
             Self::NoBuild(NoBuild::PartsLost) => Reason::PartsLost,
-            Self::Invalid(_) | Self::TooLarge | Self::NoBuild(_) => Reason::Invalid,
+            Self::Invalid(_) | Self::TooLarge | Self::NoBuild(_) | Self::NoProbe(_) => {
+                Reason::Invalid
+            }
             Self::NotBegun(why) => why.reason(),
+            Self::NotBooted(why) => why.reason(),
             Self::Agent { .. } => Reason::Agent,
         }
     }
@@ -101,6 +109,19 @@ impl Subject {
             program: command.argv()[0].clone(),
             candidates,
             working_directory: command.working_directory.clone(),
+        }
+    }
+}
+
+impl From<NotBooted> for Refusal {
+    fn from(why: NotBooted) -> Self {
+        match why {
+            NotBooted::Failed { program, failure } => {
+                let (candidates, working_directory) = (Vec::new(), c"/".to_owned());
+                let subject = Subject { program, candidates, working_directory };
+                Self::from_failure(failure, &subject)
+            }
+            why => Self::NotBooted(why),
         }
     }
 }

@@ -20,7 +20,7 @@ use std::{
 
 use kiln_proto::agent::{
     MAX_CHUNK_BYTES, OUTPUT_WINDOW_BYTES,
-    v1::{ExecExited, ExecRefused},
+    v1::{BootUp, ExecExited, ExecRefused},
 };
 use tokio::sync::watch;
 use tonic::Status;
@@ -68,15 +68,27 @@ pub(super) struct State {
     /// Nobody will ever ask for it.
     abandoned: bool,
     hurried: bool,
+    /// Of a machine.
+    up: Option<BootUp>,
+    /// Its end was handed to a stream.
+    told: bool,
 }
 
 enum Stage {
     Starting,
-    Running(Arc<Living>),
+    Running(Arc<dyn Alive>),
     Ended { pid: u32, end: End },
 }
 
-/// What can be done to a command that runs.
+/// What can be done to what runs.
+pub(super) trait Alive: Send + Sync {
+    fn pid(&self) -> u32;
+    fn signal(&self, number: i32) -> io::Result<()>;
+    fn kill(&self) -> io::Result<()>;
+    fn resize(&self, size: TerminalSize) -> io::Result<()>;
+}
+
+/// A command that runs.
 #[derive(Debug)]
 pub(super) struct Living {
     pub(super) group: OwnedGroup,
@@ -124,13 +136,15 @@ impl Run {
             seat: Seat::default(),
             abandoned: false,
             hurried: false,
+            up: None,
+            told: false,
         };
         Self {
             is_named,
             has_stdin: start.has_stdin(),
             has_terminal: start.has_terminal(),
             patience: match start {
-                Start::Command(_) => Patience::Endless,
+                Start::Command(_) | Start::Boot(..) => Patience::Endless,
                 Start::Build(..) => Patience::Little,
             },
             state: watch::Sender::new(state),
@@ -156,7 +170,7 @@ impl Run {
 
 /// For the command's own task.
 impl Run {
-    pub(super) fn begin(&self, living: Arc<Living>) {
+    pub(super) fn begin(&self, living: Arc<dyn Alive>) {
         self.change(|state| state.stage = Stage::Running(living));
     }
 
@@ -167,6 +181,11 @@ impl Run {
             state.stdin.give_up();
             state.window.shrink();
         });
+    }
+
+    /// A machine is what it should be.
+    pub(super) fn is_up(&self, up: BootUp) {
+        self.change(|state| state.up = Some(up));
     }
 
     /// At most as much as there is room for.
@@ -286,7 +305,7 @@ impl Run {
     }
 
     pub(super) fn signal(&self, number: i32) -> io::Result<()> {
-        self.living().map_or(Ok(()), |living| send_signal(living.child.pidfd.as_fd(), number))?;
+        self.living().map_or(Ok(()), |living| living.signal(number))?;
         let ends = matches!(number, libc::SIGINT | libc::SIGTERM | libc::SIGQUIT);
         if ends && self.patience == Patience::Little {
             self.change(|state| state.hurried = true);
@@ -295,14 +314,21 @@ impl Run {
     }
 
     pub(super) fn kill(&self) -> io::Result<()> {
-        self.living().map_or(Ok(()), |living| living.group.kill())
+        self.living().map_or(Ok(()), |living| living.kill())
     }
 
     pub(super) fn resize(&self, size: TerminalSize) -> io::Result<()> {
-        match self.living().as_ref().and_then(|living| living.terminal.as_ref()) {
-            Some((terminal, _)) => size.apply(terminal.as_fd()),
-            None => Ok(()),
-        }
+        self.living().map_or(Ok(()), |living| living.resize(size))
+    }
+
+    /// When it is.
+    pub(super) fn up(&self) -> Option<BootUp> {
+        self.state.borrow().up.clone()
+    }
+
+    /// The end is on its way to the host.
+    pub(super) fn tell_told(&self) {
+        self.change(|state| state.told = true);
     }
 
     /// Nobody will ask for it again: it is killed, and its output goes nowhere.
@@ -315,11 +341,29 @@ impl Run {
         self.until(State::has_ended).await;
     }
 
-    fn living(&self) -> Option<Arc<Living>> {
+    fn living(&self) -> Option<Arc<dyn Alive>> {
         match &self.state.borrow().stage {
             Stage::Running(living) => Some(Arc::clone(living)),
             Stage::Starting | Stage::Ended { .. } => None,
         }
+    }
+}
+
+impl Alive for Living {
+    fn pid(&self) -> u32 {
+        self.child.pid.as_raw_pid().unsigned_abs()
+    }
+
+    fn signal(&self, number: i32) -> io::Result<()> {
+        send_signal(self.child.pidfd.as_fd(), number)
+    }
+
+    fn kill(&self) -> io::Result<()> {
+        self.group.kill()
+    }
+
+    fn resize(&self, size: TerminalSize) -> io::Result<()> {
+        self.terminal.as_ref().map_or(Ok(()), |(terminal, _)| size.apply(terminal.as_fd()))
     }
 }
 
@@ -332,6 +376,14 @@ impl State {
         self.abandoned
     }
 
+    pub(super) fn is_up(&self) -> bool {
+        self.up.is_some()
+    }
+
+    pub(super) fn is_told(&self) -> bool {
+        self.told
+    }
+
     pub(super) fn is_hurried(&self) -> bool {
         self.hurried
     }
@@ -342,7 +394,7 @@ impl Stage {
     fn pid(&self) -> u32 {
         match self {
             Self::Starting => 0,
-            Self::Running(living) => living.child.pid.as_raw_pid().unsigned_abs(),
+            Self::Running(living) => living.pid(),
             Self::Ended { pid, .. } => *pid,
         }
     }

@@ -111,7 +111,7 @@ impl Running {
                         return Cause::NoProgram(Refusal::from_failure(failure, &subject));
                     }
                 }
-                run.begin(Arc::clone(&living));
+                run.begin(Arc::<Living>::clone(&living));
                 flow.send_replace(Flow::Open);
                 Cause::Exited(end::status((&mut exit).await))
             };
@@ -179,7 +179,7 @@ async fn hurried(run: &Run) {
 
 /// # Cancel safety
 /// Safe.
-async fn deadline(at: Instant, timeout: Option<Duration>) {
+pub(super) async fn deadline(at: Instant, timeout: Option<Duration>) {
     match timeout.and_then(|timeout| at.checked_add(timeout)) {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,

@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
-use kiln_proto::agent::v1::{BuildStart, ExecStart};
+use kiln_proto::agent::v1::{BootStart, BuildStart, ExecStart};
 
-use crate::build::{Asked, Builds};
+use crate::{
+    build::{Asked, Builds},
+    machine::Machine,
+};
 
-/// A command, or a build, which runs as one.
+/// A command, or a build, which runs as one, or a machine, which is told of as one.
 pub(crate) enum Start {
     Command(ExecStart),
     /// Its id is never empty: [`Start::build`].
     Build(Box<Asked>, Arc<Builds>),
+    /// Its id is never empty: [`Start::boot`].
+    Boot(Box<BootStart>, Arc<Machine>),
 }
 
 /// What a start is compared by: all of it but where its output goes on and what is brought along.
@@ -18,10 +23,11 @@ pub(crate) enum Start {
 pub(super) enum Begun {
     Command(ExecStart),
     Build(Box<BuildStart>),
+    Boot(Box<BootStart>),
 }
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a build has an id")]
+#[error("a build and a boot have an id")]
 pub(crate) struct NoId;
 
 impl Start {
@@ -29,10 +35,15 @@ impl Start {
         if asked.start.id.is_empty() { Err(NoId) } else { Ok(Self::Build(Box::new(asked), builds)) }
     }
 
+    pub(crate) fn boot(start: BootStart, machine: Arc<Machine>) -> Result<Self, NoId> {
+        if start.id.is_empty() { Err(NoId) } else { Ok(Self::Boot(Box::new(start), machine)) }
+    }
+
     pub(super) fn id(&self) -> &str {
         match self {
             Self::Command(start) => &start.id,
             Self::Build(asked, _) => &asked.start.id,
+            Self::Boot(start, _) => &start.id,
         }
     }
 
@@ -56,6 +67,10 @@ impl Start {
                 let offset = start.output_offset;
                 let begun = BuildStart { output_offset: 0, resumed: false, ..start.clone() };
                 (Begun::Build(Box::new(begun)), offset)
+            }
+            Self::Boot(start, _) => {
+                let begun = BootStart { output_offset: 0, ..BootStart::clone(start) };
+                (Begun::Boot(Box::new(begun)), start.output_offset)
             }
         }
     }

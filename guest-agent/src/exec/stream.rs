@@ -66,7 +66,10 @@ pub(super) async fn attend(
         run.ended().await;
     }
     match conversed {
-        Ok(End::Exited(exited)) => answers.exited(exited).await,
+        Ok(End::Exited(exited)) => {
+            answers.exited(exited).await;
+            run.tell_told();
+        }
         Ok(End::Refused(refused)) => answers.refused(refused).await,
         Err(Left::Gone) => {}
         Err(Left::Superseded) => {
@@ -78,18 +81,24 @@ pub(super) async fn attend(
 
 /// Returns the end when all before it was told.
 async fn tell(run: &Run, seat: Seat, answers: &Answers, stdin_offset: u64) -> Result<End, Left> {
+    let mut told_up = false;
     let mut acks = Acks { seen: stdin_offset, told: stdin_offset, due: None };
     loop {
         let seen = acks.seen;
         tokio::select! {
             () = run.until(|state| {
-                state.window.has_more() || state.has_ended() || state.stdin.taken() != seen
+                let is_news = state.is_up() && !told_up;
+                is_news || state.window.has_more() || state.has_ended() || state.stdin.taken() != seen
             }) => {}
             () = acks.due() => {}
         }
         let news = run.news(seat).ok_or(Left::Superseded)?;
         if let Some(offset) = acks.see(news.stdin_taken) {
             answers.stdin_taken(offset).await.map_err(|Gone| Left::Gone)?;
+        }
+        if !told_up && let Some(up) = run.up() {
+            answers.up(up).await.map_err(|Gone| Left::Gone)?;
+            told_up = true;
         }
         match (news.chunk, news.end) {
             (Some(chunk), _) => answers.output(chunk).await.map_err(|Gone| Left::Gone)?,

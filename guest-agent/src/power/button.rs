@@ -37,7 +37,7 @@ pub(crate) fn watch_button(power: Power) -> io::Result<()> {
     let mut buttons: Vec<File> = buttons.iter().map(open).collect::<io::Result<_>>()?;
     thread::Builder::new().name("power-button".to_owned()).stack_size(64 * 1024).spawn(
         move || match wait_for_press(&mut buttons) {
-            Ok(()) => power.off(),
+            Ok(()) => power.pressed(),
             Err(error) => kmsg::error(format_args!("the power button cannot be read: {error}")),
         },
     )?;

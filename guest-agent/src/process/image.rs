@@ -16,7 +16,7 @@ use super::{
     Child, start,
     terminal::{Terminal, TerminalSize},
 };
-use crate::user::Identity;
+use crate::{machine::Door, user::Identity};
 
 /// Room for the command to go on while the agent waits for more; see `exec::output`.
 const OUTPUT_PIPE_BYTES: usize = 256 * 1024;
@@ -31,6 +31,8 @@ pub(crate) struct Image<'a> {
     pub(crate) environment: Vec<CString>,
     pub(crate) working_directory: &'a CStr,
     pub(crate) identity: Identity,
+    /// To another root than the agent's.
+    pub(crate) door: Option<&'a Door>,
 }
 
 /// What a command has for standard streams.

@@ -27,11 +27,11 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    pub(super) fn new(stage: Stage, errno: Errno) -> Self {
+    pub(crate) fn new(stage: Stage, errno: Errno) -> Self {
         Self { stage, candidate: 0, errno: errno.raw_os_error() }
     }
 
-    pub(super) fn encode(self) -> [u8; REPORT_BYTES] {
+    pub(crate) fn encode(self) -> [u8; REPORT_BYTES] {
         let [low, high] = self.candidate.to_le_bytes();
         let [a, b, c, d] = self.errno.to_le_bytes();
         [self.stage as u8, 0, low, high, a, b, c, d]

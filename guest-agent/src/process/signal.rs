@@ -67,7 +67,7 @@ impl Drop for BlockAll {
 ///
 /// `execve` itself resets handlers but keeps what is ignored (Rust's start-up ignores SIGPIPE).
 /// Only for a child that is about to execute a program: plain system calls, no allocation.
-pub(super) fn reset() {
+pub(crate) fn reset() {
     // The kernel's `struct sigaction` is at most four words, and all zeroes means SIG_DFL without
     // flags in each architecture's layout. The C library's own call would refuse its two private
     // signals.

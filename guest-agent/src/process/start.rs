@@ -45,6 +45,9 @@ fn prepare(plan: &Plan<'_>) -> Result<(), Failure> {
         // The new session's own; nobody else has it yet.
         rustix::process::ioctl_tiocsctty(rustix::stdio::stdin()).map_err(failed)?;
     }
+    if let Some(door) = plan.image.door {
+        door.enter().map_err(failed)?;
+    }
     keep_only_report(plan.report).map_err(failed)?;
     let identity = &plan.image.identity;
     // Groups first: without uid 0 they can no longer be set. The calls act on this one thread, and

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
 };
 
 use kiln_proto::agent::v1;
@@ -75,6 +75,26 @@ impl Terminal {
         tcsetattr(&slave, OptionalActions::Now, &modes)?;
         size.apply(master.as_fd())?;
         Ok(Self { master, slave })
+    }
+}
+
+/// A terminal for the machine's console, the agent's end first. What is written to it comes out as it was
+/// written, and what comes in, which is nothing, is not shown.
+pub(crate) fn open_console() -> io::Result<(OwnedFd, OwnedFd)> {
+    let Terminal { master, slave } =
+        Terminal::open(TerminalSize { rows: 24, columns: 80 }, Uid::ROOT)?;
+    let mut modes = tcgetattr(&slave)?;
+    modes.make_raw();
+    tcsetattr(&slave, OptionalActions::Now, &modes)?;
+    Ok((master, slave))
+}
+
+/// From here on what anybody writes to `/dev/console` is written to this terminal.
+pub(crate) fn take_console(slave: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the request takes no argument.
+    match unsafe { libc::ioctl(slave.as_raw_fd(), libc::TIOCCONS) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

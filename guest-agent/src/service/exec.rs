@@ -11,6 +11,7 @@ use super::Service;
 use crate::{
     build::{Asked, Builds, Parts},
     exec::{Answer, Answers, Start},
+    machine::{self, Machine},
 };
 
 /// How long an open stream may say nothing.
@@ -29,8 +30,9 @@ impl Service {
         }
         let (answers, stream) = Answers::channel();
         let (engine, builds) = (self.engine.clone(), Arc::clone(&self.builds));
+        let machine = self.machine.clone();
         tokio::spawn(async move {
-            match first(&mut requests, builds).await {
+            match first(&mut requests, builds, machine).await {
                 Ok(start) => engine.attend(start, requests, answers).await,
                 Err(status) => answers.fail(status).await,
             }
@@ -43,6 +45,7 @@ impl Service {
 async fn first(
     requests: &mut Streaming<ExecRequest>,
     builds: Arc<Builds>,
+    machine: Option<Arc<Machine>>,
 ) -> Result<Start, Status> {
     let mut parts = None::<Parts>;
     loop {
@@ -52,6 +55,12 @@ async fn first(
         match request.and_then(|request| request.event) {
             Some(Event::Start(start)) if parts.is_none() => return Ok(Start::Command(start)),
             Some(Event::Build(start)) => return build(start, parts.unwrap_or_default(), builds),
+            Some(Event::Boot(start)) if parts.is_none() => {
+                let untold = format!("the kernel of this guest was not told {}", machine::WORD);
+                let machine = machine.ok_or_else(|| Status::failed_precondition(untold))?;
+                let start = Start::boot(start, machine);
+                return start.map_err(|invalid| Status::invalid_argument(invalid.to_string()));
+            }
             Some(Event::Part(part)) => {
                 let taken = parts.get_or_insert_default().take(part);
                 taken.map_err(|invalid| Status::invalid_argument(invalid.to_string()))?;

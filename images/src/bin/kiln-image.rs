@@ -39,6 +39,9 @@ struct Build {
     /// The static agent that becomes /init.
     #[arg(long)]
     agent: PathBuf,
+    /// A static program that comes along with the image.
+    #[arg(long = "tool", value_name = "FILE")]
+    tools: Vec<PathBuf>,
     /// Where the image goes [default: into the cache]
     #[arg(long)]
     output: Option<PathBuf>,
@@ -90,10 +93,10 @@ fn run(CommandLine { command }: CommandLine) -> anyhow::Result<()> {
 
 impl From<Build> for BuildRequest {
     fn from(arguments: Build) -> Self {
-        let Build { agent, output, cache, refresh, verify_reproducible } = arguments;
+        let Build { agent, tools, output, cache, refresh, verify_reproducible } = arguments;
         // The workspace has one version.
         let agent_version = env!("CARGO_PKG_VERSION").to_owned();
-        Self { agent, agent_version, output, cache, refresh, verify_reproducible }
+        Self { agent, tools, agent_version, output, cache, refresh, verify_reproducible }
     }
 }
 
@@ -106,8 +109,8 @@ fn interrupt_on_signal() -> anyhow::Result<()> {
 
 #[expect(clippy::print_stdout, reason = "the one thing that is asked for")]
 fn announce(image: &GuestImage) {
-    let GuestImage { kernel, kernel_release, initramfs, root, .. } = image;
-    for ImageFile { path, sha256, size } in [kernel, initramfs, root] {
+    let GuestImage { kernel, kernel_release, initramfs, root, tools, .. } = image;
+    for ImageFile { path, sha256, size } in [kernel, initramfs, root, tools] {
         let file = path.file_name().unwrap_or_default().display();
         tracing::info!(digest = sha256, size, "{file}");
     }

@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A complete image of three tiny files.
+/// A complete image of four tiny files.
 struct Fixture {
     directory: TempDir,
     manifest: Value,
@@ -22,11 +22,12 @@ impl Fixture {
         let mut kernel = entry("vmlinux", "kernel");
         kernel["release"] = "6.12.1-cloud".into();
         let manifest = json!({
-            "format": 1,
+            "format": 2,
             "architecture": std::env::consts::ARCH,
             "kernel": kernel,
             "initramfs": entry("initramfs.cpio", "agent"),
             "root": entry("root.ext4", "golden root"),
+            "tools": entry("tools.tar", "tools"),
             "command_line": "console=ttyS0",
             "agent_version": "0.1.0",
             "packages": [{"name": "runc", "version": "1.1"}],
@@ -74,7 +75,7 @@ fn refuses_a_manifest_that_is_not_exactly_as_expected() {
         let message = format!("{error}{source}");
         assert!(message.contains(expected), "{message:?} does not name {expected:?}");
     };
-    check(|manifest| manifest["format"] = 2.into(), "format 2");
+    check(|manifest| manifest["format"] = 1.into(), "format 1");
     check(|manifest| manifest["architecture"] = "pdp11".into(), "pdp11");
     check(|manifest| manifest["colour"] = "red".into(), "colour");
     check(|manifest| manifest["root"]["colour"] = "red".into(), "colour");

@@ -62,7 +62,7 @@ pub(super) async fn build(bare: &Bare) -> anyhow::Result<Built> {
                 break exit.duration;
             }
             ExecEvent::Refused { message, .. } => anyhow::bail!("refused: {message}"),
-            ExecEvent::Started { .. } | ExecEvent::StdinTaken { .. } => {}
+            ExecEvent::Started { .. } | ExecEvent::StdinTaken { .. } | ExecEvent::Up(_) => {}
         }
     };
     let boot = vm.took;

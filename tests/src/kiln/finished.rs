@@ -40,15 +40,26 @@ impl Finished {
 
 impl fmt::Display for Finished {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let start =
-            |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(2000)]).into_owned();
         write!(
             formatter,
             "kiln ended with {:?} after {:?}\nstdout: {}\nstderr: {}",
             self.code,
             self.took,
-            start(&self.stdout),
-            start(&self.stderr)
+            shown(&self.stdout),
+            shown(&self.stderr)
         )
+    }
+}
+
+/// Its start, and its end where it is longer: what went wrong is said last.
+fn shown(bytes: &[u8]) -> String {
+    const MOST: usize = 2000;
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(MOST)]);
+    match bytes.len().checked_sub(MOST) {
+        None | Some(0) => start.into_owned(),
+        Some(more) => {
+            let end = String::from_utf8_lossy(&bytes[bytes.len() - more.min(MOST)..]);
+            format!("{start}\n[…]\n{end}")
+        }
     }
 }

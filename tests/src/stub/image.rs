@@ -17,11 +17,12 @@ pub fn make_image(directory: &Path) -> anyhow::Result<()> {
     let mut kernel = entry("kernel")?;
     kernel["release"] = "0-stub".into();
     let manifest = json!({
-        "format": 1,
+        "format": 2,
         "architecture": std::env::consts::ARCH,
         "kernel": kernel,
         "initramfs": entry("initramfs")?,
         "root": entry("root")?,
+        "tools": entry("tools")?,
         "command_line": "",
         "agent_version": "stub",
         "packages": [],

@@ -106,7 +106,8 @@ impl<'a> VmCommand<'a> {
             let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
             loop {
                 match output.next().await? {
-                    ExecEvent::Started { .. } | ExecEvent::StdinTaken { .. } => {}
+                    ExecEvent::Started { .. } | ExecEvent::StdinTaken { .. } | ExecEvent::Up(_) => {
+                    }
                     ExecEvent::Stdout(bytes) => stdout.extend_from_slice(&bytes),
                     ExecEvent::Stderr(bytes) => stderr.extend_from_slice(&bytes),
                     ExecEvent::Refused { reason, message } => {

@@ -28,7 +28,10 @@ pub(super) async fn all(output: &mut ExecOutput) -> anyhow::Result<(String, i32)
                 ExecStatus::Code(code) => return Ok((String::from_utf8(stdout)?, code)),
                 ExecStatus::Signal(signal) => anyhow::bail!("ended by signal {signal}"),
             },
-            ExecEvent::Started { .. } | ExecEvent::Stderr(_) | ExecEvent::StdinTaken { .. } => {}
+            ExecEvent::Started { .. }
+            | ExecEvent::Stderr(_)
+            | ExecEvent::StdinTaken { .. }
+            | ExecEvent::Up(_) => {}
             ExecEvent::Refused { message, .. } => anyhow::bail!("refused: {message}"),
         }
     }

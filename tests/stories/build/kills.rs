@@ -68,7 +68,8 @@ async fn everywhere(stage: &Stage, victims: Victims, short: &[Moment]) -> anyhow
 /// Each point; where there are several of what is done between two, also the second.
 fn all() -> Vec<Moment> {
     let second = [Point::Served, Point::Logged, Point::Packed, Point::Ingested, Point::Named];
-    let firsts = Point::ALL.iter().map(|point| Moment::At(*point, 1));
+    let met = Point::ALL.iter().filter(|point| !point.is_of_root_filesystems());
+    let firsts = met.map(|point| Moment::At(*point, 1));
     let seconds = second.map(|point| Moment::At(point, 2));
     firsts.chain(seconds).chain([Moment::InAStep]).collect()
 }

@@ -13,24 +13,24 @@ use kiln_tests::{
 use serde_json::Value;
 
 /// The registry outside, and nothing else.
-pub(super) const POLICY: &str = "allow=registry.test:5443";
+pub(crate) const POLICY: &str = "allow=registry.test:5443";
 /// For an engine and what its steps need.
 const MEMORY: &str = "1536M";
 
 #[derive(Debug)]
-pub(super) struct Scene {
-    pub(super) world: World,
-    pub(super) upstream: Upstream,
-    pub(super) host: Host,
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) upstream: Upstream,
+    pub(crate) host: Host,
     directory: PathBuf,
 }
 
 impl Scene {
-    pub(super) async fn set(stage: &Stage) -> anyhow::Result<Self> {
+    pub(crate) async fn set(stage: &Stage) -> anyhow::Result<Self> {
         Self::set_with(stage, |setup| setup).await
     }
 
-    pub(super) async fn set_with<'a>(
+    pub(crate) async fn set_with<'a>(
         stage: &'a Stage,
         change: impl FnOnce(HostSetup<'a>) -> HostSetup<'a>,
     ) -> anyhow::Result<Self> {
@@ -42,12 +42,12 @@ impl Scene {
     }
 
     /// A place of the story's own.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
     /// A directory with these files. `BASE` in a Dockerfile is the image that is there to build from.
-    pub(super) fn context(&self, name: &str, files: &[(&str, &str)]) -> anyhow::Result<PathBuf> {
+    pub(crate) fn context(&self, name: &str, files: &[(&str, &str)]) -> anyhow::Result<PathBuf> {
         let context = self.path(name);
         std::fs::create_dir_all(&context)?;
         for (file, text) in files {
@@ -59,11 +59,11 @@ impl Scene {
     }
 
     /// `kiln build` with these words before the context.
-    pub(super) fn build(&self, context: &Path, arguments: &[&str]) -> Kiln {
+    pub(crate) fn build(&self, context: &Path, arguments: &[&str]) -> Kiln {
         self.build_under(POLICY, context, arguments)
     }
 
-    pub(super) fn build_under(&self, policy: &str, context: &Path, arguments: &[&str]) -> Kiln {
+    pub(crate) fn build_under(&self, policy: &str, context: &Path, arguments: &[&str]) -> Kiln {
         let own = ["build", "--memory", MEMORY, "--progress", "plain", "--egress", policy];
         let kiln = self.host.kiln(own).arguments(arguments).argument(context);
         // What a caller's docker knows is not to be known here.
@@ -71,7 +71,7 @@ impl Scene {
     }
 
     /// As `kiln job get` has the newest job.
-    pub(super) async fn record(&self) -> anyhow::Result<Value> {
+    pub(crate) async fn record(&self) -> anyhow::Result<Value> {
         let job = self.host.newest_job().await?;
         let shown = self.host.kiln(["job", "get", "--json", &job.id]).run().await?;
         ensure!(shown.code == Some(0), "{shown}");
@@ -79,7 +79,7 @@ impl Scene {
     }
 
     /// Nothing has arrived anywhere but at the registry outside.
-    pub(super) async fn ends(mut self) -> anyhow::Result<()> {
+    pub(crate) async fn ends(mut self) -> anyhow::Result<()> {
         self.host.vms_are_gone().await?;
         let strays = self.world.strays(&[(ADDRESS.into(), PORT)]);
         ensure!(strays.is_empty(), "what nobody allowed has arrived:\n{}", strays.join("\n"));
@@ -89,16 +89,16 @@ impl Scene {
 }
 
 /// Of a kilnd that is told of the registry and has its password.
-pub(super) fn setup<'a>(stage: &'a Stage, upstream: &Upstream) -> HostSetup<'a> {
+pub(crate) fn setup<'a>(stage: &'a Stage, upstream: &Upstream) -> HostSetup<'a> {
     stage.host().flag("--registries", upstream.registries().display())
 }
 
 /// With the base's name where `BASE` stands.
-pub(super) fn based(text: &str) -> String {
+pub(crate) fn based(text: &str) -> String {
     text.replace("BASE", &format!("{NAME}/team/base:1"))
 }
 
-pub(super) fn went_well(ended: &Finished) -> anyhow::Result<()> {
+pub(crate) fn went_well(ended: &Finished) -> anyhow::Result<()> {
     ensure!(ended.code == Some(0), "{ended}");
     Ok(())
 }

@@ -76,7 +76,7 @@ fn spec(request: &mut CreateJobRequest) -> &mut JobSpec {
 fn exec(request: &mut CreateJobRequest) -> &mut ExecSpec {
     match spec(request).work.as_mut().expect("work") {
         Work::Exec(exec) => exec,
-        Work::Build(_) => panic!("a build"),
+        other => panic!("no command: {other:?}"),
     }
 }
 

@@ -59,8 +59,11 @@ async fn a_daemon_that_dies_anywhere_opens_nothing(stage: &Stage) -> anyhow::Res
     let world = World::around(stage).await?;
     let mut killed = 0;
     // Only a guest that asks for a name, or for an image, meets those.
-    let is_of_asking =
-        |point: &Point| matches!(point, Point::Admitted | Point::Served) || point.is_of_builds();
+    let is_of_asking = |point: &Point| {
+        matches!(point, Point::Admitted | Point::Served)
+            || point.is_of_builds()
+            || point.is_of_root_filesystems()
+    };
     for point in Point::ALL.iter().filter(|point| !is_of_asking(point)) {
         for victims in ["daemon", "both"] {
             let name = format!("{victims}-{}", point.name());

@@ -82,9 +82,11 @@ fn is_met_once(point: Point) -> bool {
 }
 
 /// Only a guest that asks for a name, or for an image, meets it, which a stub never does; or only a
-/// build.
+/// build, or a root filesystem.
 fn is_of_asking(point: Point) -> bool {
-    matches!(point, Point::Admitted | Point::Served) || point.is_of_builds()
+    matches!(point, Point::Admitted | Point::Served)
+        || point.is_of_builds()
+        || point.is_of_root_filesystems()
 }
 
 async fn a_daemon_dies_under_real_guests(stage: &Stage) -> anyhow::Result<()> {

@@ -47,7 +47,11 @@ impl JobApi {
         let (id, offset) = incoming::attach(requests.message().await?)?;
         let reading = self.parts.outputs.reading(&id);
         let handle = self.find(caller, &id).await?;
-        let Work::Exec(exec) = &handle.spec().work else { return Err(status::is_build(&handle)) };
+        let exec = match &handle.spec().work {
+            Work::Exec(exec) => exec,
+            Work::Build(_) => return Err(status::is_build(&handle)),
+            Work::Rootfs(_) | Work::Boot(_) => return Err(status::attach(AttachRefusal::NotAsked)),
+        };
         let takes = input::Takes { stdin: exec.stdin, terminal: exec.terminal.is_some() };
         let attached = match handle.attach_point().attach() {
             Ok(attached) => Some(attached),

@@ -40,7 +40,7 @@ impl BuildApi {
         let handle = self.jobs.find(caller, &id).await?;
         match handle.spec().work {
             Work::Build(_) => Ok(handle),
-            Work::Exec(_) => {
+            Work::Exec(_) | Work::Rootfs(_) | Work::Boot(_) => {
                 Err(Status::not_found(format!("there is no build {id}: {id} is another job")))
             }
         }

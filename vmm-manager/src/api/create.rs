@@ -1,5 +1,7 @@
 //! `CreateJob`.
 
+use std::sync::Arc;
+
 use kiln_proto::v1;
 use tonic::Status;
 
@@ -12,7 +14,8 @@ use super::{
 };
 use crate::{
     build::secrets::Secret,
-    job::{Job, JobSpec, Owner},
+    job::{BootSource, Job, JobSpec, Owner, Work, rootfs::RootfsImage},
+    rootfs::origin::{self, OriginError},
     source::MissingSource,
     store::{JobHandle, SubmitError},
 };
@@ -34,11 +37,26 @@ impl JobApi {
         caller: Caller,
         request: v1::CreateJobRequest,
     ) -> Result<Job, Status> {
-        let NewJob { project, key, spec } = incoming::new_job(request)?;
+        let NewJob { project, key, spec } =
+            incoming::new_job(request, self.parts.most_output_bytes)?;
         self.check_outputs(&spec)?;
         let owner = Owner { tenant: caller.tenant, project };
+        if let Err(status) = self.check_origin(&owner, &spec).await {
+            // A job that is asked for once more may have outlived what it was made of.
+            let known = self.found(&owner, key.as_deref()).await?;
+            return match known {
+                Some(handle) if handle.spec().asks_as(&spec) => Ok(handle.snapshot()),
+                Some(_) | None => Err(status),
+            };
+        }
         let inputs = 0..spec.inputs.len();
-        let fields = inputs.map(|input| format!("spec.inputs[{input}].source_id")).collect();
+        let mut fields: Vec<_> =
+            inputs.map(|input| format!("spec.inputs[{input}].source_id")).collect();
+        fields.extend(match &spec.work {
+            Work::Rootfs(_) => Some("spec.rootfs.source_id".to_owned()),
+            Work::Boot(_) => Some("spec.boot.source_id".to_owned()),
+            Work::Exec(_) | Work::Build(_) => None,
+        });
         let submission = Submission { key, spec, fields, secrets: Vec::new() };
         self.submit_to_its_end(owner, submission).await
     }
@@ -77,18 +95,62 @@ impl JobApi {
         missing: &MissingSource,
     ) -> Result<Job, Status> {
         let Submission { key, spec, fields, secrets } = submission;
-        let found = match &key {
-            Some(key) => self.parts.store.find_by_key(owner, key).await,
-            None => Ok(None),
-        };
-        match (found.map_err(|error| status::store(&error))?, key) {
-            (Some(handle), _) if *handle.spec() == spec => {
+        match (self.found(owner, key.as_deref()).await?, key) {
+            (Some(handle), _) if handle.spec().asks_as(&spec) => {
                 entrust(&handle, secrets);
                 Ok(handle.snapshot())
             }
             (Some(handle), Some(key)) => Err(status::submit(&reused(&handle, key))),
             (Some(_) | None, _) => Err(InvalidField::new(&fields[missing.input], missing).into()),
         }
+    }
+
+    /// The job that was created by this key.
+    async fn found(
+        &self,
+        owner: &Owner,
+        key: Option<&str>,
+    ) -> Result<Option<Arc<JobHandle>>, Status> {
+        let Some(key) = key else { return Ok(None) };
+        let found = self.parts.store.find_by_key(owner, key).await;
+        found.map_err(|error| status::store(&error))
+    }
+
+    /// What another job has left, where this one is made of it. Once more when it starts.
+    async fn check_origin(&self, owner: &Owner, spec: &JobSpec) -> Result<(), Status> {
+        let (field, other) = match &spec.work {
+            Work::Rootfs(rootfs) => match &rootfs.source {
+                RootfsImage::Build { build, .. } => ("spec.rootfs.build", build),
+                RootfsImage::Reference(_) | RootfsImage::Upload(_) => return Ok(()),
+            },
+            Work::Boot(boot) => match &boot.source {
+                BootSource::Artifact { job, .. } => ("spec.boot.rootfs", job),
+                BootSource::Upload(_) => return Ok(()),
+            },
+            Work::Exec(_) | Work::Build(_) => return Ok(()),
+        };
+        let found = self.parts.store.find(&owner.tenant, other).await;
+        let handle = found.map_err(|error| status::store(&error))?;
+        let checked = match (handle.map(|handle| handle.snapshot()), &spec.work) {
+            (None, _) => Err(OriginError::NoJob(other.clone())),
+            (Some(job), Work::Rootfs(rootfs)) => match &rootfs.source {
+                RootfsImage::Build { export, .. } => origin::image(&job, export).map(drop),
+                RootfsImage::Reference(_) | RootfsImage::Upload(_) => Ok(()),
+            },
+            (Some(job), Work::Boot(boot)) => match &boot.source {
+                BootSource::Artifact { artifact, .. } => origin::root(&job, artifact).map(drop),
+                BootSource::Upload(_) => Ok(()),
+            },
+            (Some(_), Work::Exec(_) | Work::Build(_)) => Ok(()),
+        };
+        checked.map_err(|error| {
+            let words = format!("{field}: {error}");
+            if error.is_absent() {
+                Status::not_found(words)
+            } else {
+                Status::failed_precondition(words)
+            }
+        })
     }
 
     /// More than the host keeps of all jobs together would be gone before it could be read.

@@ -21,7 +21,7 @@ use crate::{
     guest::{
         Command, ExecEvent, ExecExit, ExecOutput, ExecStatus, Guest, RefusalReason, TerminalSize,
     },
-    job::{Exec, ExitStatus, Failure, FailureClass, Phase, State},
+    job::{Exec, ExitStatus, Failure, FailureClass, JobId, Phase, State, Work},
     store::JobHandle,
 };
 
@@ -38,6 +38,9 @@ impl JobApi {
     ) -> Result<Answers<v1::ExecInJobResponse>, Status> {
         let (id, exec) = incoming::exec_in_job(requests.message().await?)?;
         let handle = self.find(caller, &id).await?;
+        if let Work::Rootfs(_) = handle.spec().work {
+            return Err(is_the_hosts(&id));
+        }
         let guest = handle.guest().ok_or_else(|| no_guest(&handle))?;
         let (answers, stream) = answers();
         tokio::spawn(async move {
@@ -85,7 +88,7 @@ async fn run(
 async fn carry(output: &mut ExecOutput, answers: &Sender) -> Result<Event, Status> {
     loop {
         let event = match output.next().await.map_err(|error| status::guest(&error))? {
-            ExecEvent::Started { .. } | ExecEvent::StdinTaken { .. } => continue,
+            ExecEvent::Started { .. } | ExecEvent::StdinTaken { .. } | ExecEvent::Up(_) => continue,
             ExecEvent::Stdout(data) => Event::Stdout(data),
             ExecEvent::Stderr(data) => Event::Stderr(data),
             ExecEvent::Exited(exit) => {
@@ -134,6 +137,14 @@ fn refused(reason: RefusalReason, message: String) -> Failure {
         RefusalReason::Unsupported => (FailureClass::User, "unsupported"),
     };
     Failure::new(class, message).with("reason", name)
+}
+
+/// The host puts its name to what such a guest makes: who has a shell in it could make anything.
+fn is_the_hosts(id: &JobId) -> Status {
+    Status::failed_precondition(format!(
+        "job {id} makes a root filesystem, and nobody is let into the machine that does: \
+         `kiln boot --job {id}` boots what it has made"
+    ))
 }
 
 fn no_guest(handle: &JobHandle) -> Status {

@@ -14,6 +14,7 @@ use kiln_proto::v1::{self, image_service_server::ImageService};
 use kiln_registry::operate::{Images, Listing};
 use tonic::{Request, Response, Status, Streaming};
 
+pub(super) use self::incoming::reference;
 use super::{caller::Caller, jobs::Answers, outgoing::registry};
 use crate::registry::{Registryless, Service};
 
@@ -64,7 +65,7 @@ impl ImageService for ImageApi {
         request: Request<v1::GetImageRequest>,
     ) -> Result<Response<v1::GetImageResponse>, Status> {
         let Caller { tenant } = Caller::of(&request)?;
-        let reference = incoming::reference("reference", &request.get_ref().reference)?;
+        let reference = reference("reference", &request.get_ref().reference)?;
         let inspected = self.images()?.inspect(&tenant, &reference).await;
         let inspected = inspected.map_err(|error| status::operate(&error))?;
         Ok(Response::new(outgoing::inspected(inspected)))
@@ -76,8 +77,8 @@ impl ImageService for ImageApi {
     ) -> Result<Response<v1::TagImageResponse>, Status> {
         let Caller { tenant } = Caller::of(&request)?;
         let v1::TagImageRequest { source, target } = request.into_inner();
-        let source = incoming::reference("source", &source)?;
-        let target = incoming::reference("target", &target)?;
+        let source = reference("source", &source)?;
+        let target = reference("target", &target)?;
         let tagged = self.images()?.tag(&tenant, &source, &target).await;
         let image = tagged.map_err(|error| status::operate(&error))?;
         Ok(Response::new(v1::TagImageResponse { image: Some(outgoing::image(&image)) }))
@@ -88,7 +89,7 @@ impl ImageService for ImageApi {
         request: Request<v1::RemoveImageRequest>,
     ) -> Result<Response<v1::RemoveImageResponse>, Status> {
         let Caller { tenant } = Caller::of(&request)?;
-        let reference = incoming::reference("reference", &request.get_ref().reference)?;
+        let reference = reference("reference", &request.get_ref().reference)?;
         let removed = self.images()?.remove(&tenant, &reference).await;
         let removed = removed.map_err(|error| status::operate(&error))?;
         let removed = removed.iter().map(ToString::to_string).collect();

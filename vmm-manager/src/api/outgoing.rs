@@ -3,6 +3,7 @@
 pub(super) mod build;
 pub(super) mod egress;
 pub(super) mod registry;
+mod rootfs;
 pub(super) mod spec;
 
 use std::time::SystemTime;
@@ -53,6 +54,8 @@ pub(super) fn job(job: &Job) -> v1::Job {
         egress,
         registry,
         build: _of_build_service,
+        rootfs,
+        boot,
     } = job;
     let (wire_state, phase, started_at, ended_at) = state_fields(state);
     let failure = match state {
@@ -84,6 +87,14 @@ pub(super) fn job(job: &Job) -> v1::Job {
         idempotency_key: idempotency_key.clone().unwrap_or_default(),
         egress: egress.as_deref().map(egress::record),
         registry: registry.as_deref().map(registry::record),
+        rootfs: match (&spec.work, rootfs) {
+            // What was made and did not boot is nobody's.
+            (Work::Rootfs(asked), Some(record)) if !outputs.is_empty() => {
+                rootfs::result(asked, record)
+            }
+            _ => None,
+        },
+        boot: boot.as_deref().map(rootfs::boot),
         waits_for: place.map(|place| waits_for(place.waits_for).to_owned()).unwrap_or_default(),
     }
 }

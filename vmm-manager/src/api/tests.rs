@@ -10,6 +10,7 @@ mod jobs;
 mod malformed;
 mod outputs;
 mod registry;
+mod rootfs;
 mod service;
 mod ssh;
 mod uploads;

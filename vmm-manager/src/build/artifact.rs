@@ -4,6 +4,7 @@
 //! |---|---|
 //! | an image | `NAME.oci.tar`, `NAME.docker.tar`: put together while they are read |
 //! | a tree that a build exported | `NAME.tar` |
+//! | a root filesystem | `rootfs.ext4` or `rootfs.tar`, packed with `.gz` or `.zst` behind it, and `rootfs.json` |
 //! | an output of another job | `NAME` |
 
 use kiln_registry::operate::{Form, OperateError, Plan, Reference};
@@ -12,7 +13,8 @@ use super::{Image, publish};
 use crate::{
     job::{
         Build, DiskFormat, Export, ExportKind, Failure, ImageExport, Job, Outcome, OutputRecord,
-        State, Work,
+        Rootfs, State, Work,
+        rootfs::{METADATA, Packing, RootfsFormat},
     },
     registry::Service,
 };
@@ -20,6 +22,9 @@ use crate::{
 const OCI_LAYOUT: &str = "application/vnd.oci.image.layout.v1+tar";
 const TAR: &str = "application/x-tar";
 const BYTES: &str = "application/octet-stream";
+const GZIP: &str = "application/gzip";
+const ZSTD: &str = "application/zstd";
+const JSON: &str = "application/json";
 
 #[derive(Clone, Debug)]
 pub struct Artifact {
@@ -90,7 +95,12 @@ fn known(job: &Job) -> Vec<Known<'_>> {
         return Vec::new();
     }
     match &job.spec.work {
-        Work::Exec(_) => job.outputs.iter().map(|record| output(job, record)).collect(),
+        Work::Exec(_) | Work::Boot(_) => {
+            job.outputs.iter().map(|record| output(job, record)).collect()
+        }
+        Work::Rootfs(rootfs) => {
+            job.outputs.iter().map(|record| root_filesystem(rootfs, record)).collect()
+        }
         Work::Build(build) => exported(job, build),
     }
 }
@@ -100,6 +110,19 @@ fn output<'a>(job: &Job, record: &'a OutputRecord) -> Known<'a> {
     let is_tar = asked.is_some_and(|output| output.format == DiskFormat::Tar);
     let media_type = if is_tar { TAR } else { BYTES };
     Known::Output { name: record.name.clone(), media_type, record }
+}
+
+fn root_filesystem<'a>(rootfs: &Rootfs, record: &'a OutputRecord) -> Known<'a> {
+    if record.name == METADATA {
+        return Known::Output { name: Rootfs::metadata().to_owned(), media_type: JSON, record };
+    }
+    let media_type = match (&rootfs.format, rootfs.packing) {
+        (_, Packing::Gzip) => GZIP,
+        (_, Packing::Zstd) => ZSTD,
+        (RootfsFormat::Tar, Packing::None) => TAR,
+        (RootfsFormat::Ext4(_), Packing::None) => BYTES,
+    };
+    Known::Output { name: rootfs.artifact(), media_type, record }
 }
 
 fn exported<'a>(job: &'a Job, build: &'a Build) -> Vec<Known<'a>> {

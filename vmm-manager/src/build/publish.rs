@@ -23,7 +23,7 @@ use kiln_registry::{
 use rustix::fs::OFlags;
 
 pub use self::cache::cache_reference;
-pub(super) use self::failure::digest;
+pub(crate) use self::failure::digest;
 use super::{Content, Image, PlatformImage};
 use crate::{
     fault::{self, Point},
@@ -100,7 +100,7 @@ pub async fn forget(registry: &Service, owner: &Owner, job: &JobId) -> Result<()
     forgotten.map_err(|error| failure::operate(&error))
 }
 
-pub(super) fn maker(owner: &Owner, job: &JobId) -> Result<Maker, Failure> {
+pub(crate) fn maker(owner: &Owner, job: &JobId) -> Result<Maker, Failure> {
     Maker::new(owner.tenant.clone(), job.as_str())
         .map_err(|error| Failure::infrastructure("publish", &error))
 }
@@ -133,7 +133,7 @@ struct Publisher<'a> {
 impl Publisher<'_> {
     async fn push(&self, image: &mut Image, export: &ImageExport) -> Result<(), Failure> {
         let digest = digest(&image.content.digest)?;
-        let caller = self.registry.pusher(&self.owner.tenant);
+        let caller = self.registry.caller_of(&self.owner.tenant);
         for name in &export.names {
             let target: Reference = failure::reference(name)?;
             if target.place == Place::Local {

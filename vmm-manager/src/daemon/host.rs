@@ -17,7 +17,7 @@ use crate::{
     registry::Service,
     scheduler::Budget,
     source::{Sources, SourcesError},
-    store::JobHandle,
+    store::{JobHandle, Store},
     vmm::Vmm,
 };
 
@@ -47,16 +47,23 @@ pub(super) struct Shared {
     pub(super) registry: Option<Arc<Service>>,
 }
 
+/// The jobs of this home.
+pub(super) struct Jobs<'a> {
+    pub(super) store: &'a Arc<Store>,
+    pub(super) alive: &'a [Arc<JobHandle>],
+}
+
 /// Everything that jobs run with, and the budget that they share.
 pub(super) async fn take(
     ground: Ground,
     config: &Config,
     vmm: Box<dyn Vmm>,
     shared: Shared,
-    alive: &[Arc<JobHandle>],
+    jobs: Jobs<'_>,
 ) -> Result<(Arc<Host>, Budget), HostError> {
     let Ground { home, image, slot } = ground;
     let Shared { networks, registry } = shared;
+    let Jobs { store, alive } = jobs;
     let growth = match &registry {
         Some(registry) => registry.may_grow(LOCAL_TENANT).await?,
         None => 0,
@@ -80,6 +87,7 @@ pub(super) async fn take(
         }
     };
     let host = Host {
+        store: Arc::clone(store),
         sources: Sources::open(&home.sources_directory(), total.disk_bytes)?,
         outputs: Outputs::new(home.jobs_directory()),
         home,

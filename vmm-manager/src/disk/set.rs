@@ -29,6 +29,8 @@ pub struct Disks {
     pub engine: Option<PathBuf>,
     /// As the spec has its outputs.
     pub outputs: Vec<PathBuf>,
+    /// What the host brings for it; whoever brings it makes it.
+    pub fetched: Option<PathBuf>,
 }
 
 impl Disks {
@@ -38,7 +40,18 @@ impl Disks {
         let engine = spec.is_build().then(|| directory.join("engine.raw"));
         let output = |index| directory.join(format!("{}.raw", output_serial(index)));
         let outputs = outputs.map(output).collect();
-        Self { scratch: directory.join("scratch.raw"), engine, outputs }
+        let fetched = (spec.fetched_bytes() > 0).then(|| directory.join("fetched.raw"));
+        Self { scratch: directory.join("scratch.raw"), engine, outputs, fetched }
+    }
+
+    /// Of a machine that nothing comes out of.
+    pub fn only(scratch: PathBuf) -> Self {
+        Self { scratch, engine: None, outputs: Vec::new(), fetched: None }
+    }
+
+    /// Those of a machine that boots what its job has made: nothing comes out of it.
+    pub fn of_check(directory: &Path, spec: &JobSpec) -> Self {
+        Self::only(Self::of(directory, spec).scratch)
     }
 
     /// Makes the sparse files, which take no room until the guest writes.
@@ -68,8 +81,8 @@ impl Disks {
     /// What they take of the host now.
     pub fn used_bytes(&self) -> u64 {
         let used = |path: &PathBuf| fs::metadata(path).map_or(0, |data| data.blocks());
-        let blocks: u64 =
-            self.outputs.iter().chain([&self.scratch]).chain(&self.engine).map(used).sum();
+        let others = self.engine.iter().chain(&self.fetched);
+        let blocks: u64 = self.outputs.iter().chain([&self.scratch]).chain(others).map(used).sum();
         blocks * BLOCK_BYTES
     }
 }

@@ -120,6 +120,8 @@ async fn run(guest: &Guest, command: Command, stdin: Bytes, most: u64) -> Result
                     }
                 }
                 ExecEvent::StdinTaken { offset } => stdin_bytes = offset,
+                // A command's stream has none.
+                ExecEvent::Up(_) => {}
                 ExecEvent::Exited(exit) => break End::Exited(exit),
                 ExecEvent::Refused { reason, message } => break End::Refused { reason, message },
             }

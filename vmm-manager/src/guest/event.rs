@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+pub(super) use crate::job::UpBy;
+
 /// One thing that happened to a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExecEvent {
@@ -23,10 +25,20 @@ pub enum ExecEvent {
     /// Stdin before this offset will reach the command, whatever becomes of the stream. Never less
     /// than before, never more than was sent.
     StdinTaken { offset: u64 },
+    /// Of a machine's own init, once a stream.
+    Up(BootUp),
     /// The last one: the command is gone with all that it started.
     Exited(ExecExit),
     /// The only one: nothing of the command ran.
     Refused { reason: RefusalReason, message: String },
+}
+
+/// A root filesystem that was booted is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BootUp {
+    /// Not all of it.
+    pub degraded: bool,
+    pub by: UpBy,
 }
 
 /// How a command ended.

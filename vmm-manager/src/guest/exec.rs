@@ -21,7 +21,7 @@ use self::{
     requests::Requests,
     taken::{Taken, taken},
 };
-use super::{BuildCommand, Command, GuestError, TerminalSize, order::Order};
+use super::{BootCommand, BuildCommand, Command, GuestError, TerminalSize, order::Order};
 
 pub(super) const PHASE: &str = "exec";
 /// Signals on their way to a guest that does not read.
@@ -52,6 +52,11 @@ pub(super) fn begin(command: Command) -> Exchange {
 pub(super) fn begin_build(command: BuildCommand) -> Exchange {
     let order = Order::of_build(&command);
     exchange(order, command.requests())
+}
+
+pub(super) fn begin_boot(command: BootCommand) -> Exchange {
+    let order = Order::of_boot(&command);
+    exchange(order, VecDeque::from([Event::Boot(command.into())]))
 }
 
 fn exchange(order: Order, opening: VecDeque<Event>) -> Exchange {

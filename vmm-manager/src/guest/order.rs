@@ -14,8 +14,8 @@ use kiln_proto::agent::{
 };
 
 use super::{
-    BuildCommand, Command, GuestError,
-    event::{DiskFull, ExecEvent, ExecExit, ExecStatus, RefusalReason},
+    BootCommand, BuildCommand, Command, GuestError,
+    event::{BootUp, DiskFull, ExecEvent, ExecExit, ExecStatus, RefusalReason, UpBy},
     exec::Flow,
     text,
 };
@@ -37,8 +37,10 @@ pub(super) struct Order {
     sent_before: Option<u64>,
     /// What this stream was sent of it.
     flow: Flow,
-    /// A build's output is one row.
+    /// A build's output is one row, and a machine's console.
     has_stderr: bool,
+    /// Whether it may still say that it is up.
+    comes_up: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +60,7 @@ impl Order {
             sent_before: command.stdin_sent,
             flow: Flow::default(),
             has_stderr: true,
+            comes_up: false,
         }
     }
 
@@ -71,6 +74,21 @@ impl Order {
             sent_before: Some(0),
             flow: Flow::default(),
             has_stderr: false,
+            comes_up: false,
+        }
+    }
+
+    /// It has an id, takes no stdin, and comes up.
+    pub(super) fn of_boot(command: &BootCommand) -> Self {
+        Self {
+            state: State::Fresh,
+            resumable: true,
+            output: command.output_offset,
+            taken: 0,
+            sent_before: Some(0),
+            flow: Flow::default(),
+            has_stderr: false,
+            comes_up: true,
         }
     }
 
@@ -107,7 +125,7 @@ impl Order {
             }
             (State::Running, Event::Stdout(output)) => self.chunk(output).map(ExecEvent::Stdout),
             (State::Running, Event::Stderr(_)) if !self.has_stderr => {
-                Err(broken("a build that writes beside its events"))
+                Err(broken("errors beside an output that has none"))
             }
             (State::Running, Event::Stderr(output)) => self.chunk(output).map(ExecEvent::Stderr),
             (State::Running, Event::StdinTaken(taken)) => self.take(taken),
@@ -116,6 +134,7 @@ impl Order {
                 exit(exited).map(ExecEvent::Exited)
             }
             (State::Running, Event::Started(_)) => Err(broken("a command that started twice")),
+            (State::Running, Event::Up(up)) => self.up(&up),
             (State::Running, Event::Refused(_)) => Err(broken("a refusal after the start")),
             (State::Fresh, _) => Err(broken("an event of a command before its start")),
             (State::Over, _) => Err(broken("an event of a command after its end")),
@@ -151,6 +170,15 @@ impl Order {
         self.taken = offset;
         self.flow.take(offset - before);
         Ok(ExecEvent::StdinTaken { offset })
+    }
+
+    fn up(&mut self, up: &v1::BootUp) -> Result<ExecEvent, GuestError> {
+        let v1::BootUp { degraded, by } = up;
+        if !std::mem::take(&mut self.comes_up) {
+            return Err(broken("a command that came up, or a machine that did so twice"));
+        }
+        let by = UpBy::named(by).ok_or_else(|| broken("a machine that is up by nothing known"))?;
+        Ok(ExecEvent::Up(BootUp { degraded: *degraded, by }))
     }
 
     fn chunk(&mut self, chunk: v1::OutputChunk) -> Result<Bytes, GuestError> {

@@ -10,8 +10,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tonic::{Code, Request, Status, codegen::http::Uri};
 
 use super::{
-    BuildCommand, Command, DiskEnd, Engine, ExecInput, ExecOutput, GuestError, GuestHello, Online,
-    Pack, SshRelay, StartEngine, Unpack,
+    BootCommand, BuildCommand, Command, DiskEnd, Engine, ExecInput, ExecOutput, GuestError,
+    GuestHello, Online, Pack, SshRelay, StartEngine, Unpack,
     exec::{self, Exchange},
     relay,
     said::Said,
@@ -60,6 +60,16 @@ impl Guest {
     ) -> Result<(ExecInput, ExecOutput), GuestError> {
         let limit = command.start_limit;
         self.exchange(exec::begin_build(command), limit).await
+    }
+
+    /// Has process 1 become the init of a root filesystem, which is taken up again as a command with an
+    /// id is. Its console is stdout.
+    ///
+    /// # Cancel safety
+    /// Safe: it may have begun, and can be asked for again.
+    pub async fn boot(&self, command: BootCommand) -> Result<(ExecInput, ExecOutput), GuestError> {
+        let limit = command.start_limit;
+        self.exchange(exec::begin_boot(command), limit).await
     }
 
     async fn exchange(

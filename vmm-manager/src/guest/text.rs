@@ -9,7 +9,7 @@ pub(crate) fn printable(text: &str) -> String {
 }
 
 /// [`printable`], on one line and cut to `characters`.
-pub(super) fn bounded(text: &str, characters: usize) -> String {
+pub(crate) fn bounded(text: &str, characters: usize) -> String {
     let mut bounded = String::new();
     for (index, character) in text.chars().enumerate() {
         if index == characters {
@@ -22,7 +22,7 @@ pub(super) fn bounded(text: &str, characters: usize) -> String {
 }
 
 /// Whether `text` is a plain word such as a version: ASCII without blanks, 1 to `limit` bytes.
-pub(super) fn is_word(text: &str, limit: usize) -> bool {
+pub(crate) fn is_word(text: &str, limit: usize) -> bool {
     (1..=limit).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use kiln_net::record::EgressRecord;
 
-use super::{ExitStatus, JobId, JobSpec, Outcome, Owner, Step};
+use super::{BootRecord, ExitStatus, JobId, JobSpec, Outcome, Owner, RootfsRecord, Step, Work};
 use crate::{build::BuildRecord, log::LogSummary, registry::RegistryRecord, vmm::JailState};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,10 @@ pub struct Job {
     pub registry: Option<Arc<RegistryRecord>>,
     /// Of a build: `None` before its command is over.
     pub build: Option<Arc<BuildRecord>>,
+    /// Of a root filesystem: `None` before its image is there.
+    pub rootfs: Option<Arc<RootfsRecord>>,
+    /// Of a machine that boots what it is given, or of the check of a root filesystem.
+    pub boot: Option<Arc<BootRecord>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +77,18 @@ pub struct Usage {
     pub vm_memory_peak_bytes: u64,
     pub vm_cpu_time: Duration,
     pub disk_peak_bytes: u64,
+}
+
+impl Usage {
+    /// Of two machines, of which one came behind the other.
+    #[must_use]
+    pub fn beside(self, earlier: Self) -> Self {
+        Self {
+            vm_memory_peak_bytes: self.vm_memory_peak_bytes.max(earlier.vm_memory_peak_bytes),
+            vm_cpu_time: self.vm_cpu_time.saturating_add(earlier.vm_cpu_time),
+            disk_peak_bytes: self.disk_peak_bytes.max(earlier.disk_peak_bytes),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +160,8 @@ impl Job {
             egress: None,
             registry: None,
             build: None,
+            rootfs: None,
+            boot: None,
         }
     }
 
@@ -170,7 +188,11 @@ impl Job {
     /// The command's exit, when there was one.
     pub fn exit(&self) -> Option<ExitStatus> {
         match &self.state {
-            State::Ended { outcome: Outcome::Completed, .. } => Some(ExitStatus::SUCCESS),
+            State::Ended { outcome: Outcome::Completed, .. } => match self.spec.work {
+                // One that was powered off has told nothing.
+                Work::Boot(_) => self.boot.as_ref().and_then(|boot| boot.exit),
+                Work::Exec(_) | Work::Build(_) | Work::Rootfs(_) => Some(ExitStatus::SUCCESS),
+            },
             State::Ended { outcome: Outcome::Failed { exit, .. }, .. } => *exit,
             State::Queued | State::Running { .. } | State::Ended { .. } => None,
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kiln_net::policy::Policy;
 
-use super::{Build, ExportKind, SourceId};
+use super::{Boot, BootSource, Build, ExportKind, Rootfs, SourceId, rootfs::RootfsImage};
 
 /// Whose a job is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,8 @@ pub struct OutputDisk {
 pub enum Work {
     Exec(Exec),
     Build(Box<Build>),
+    Rootfs(Box<Rootfs>),
+    Boot(Box<Boot>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,8 +97,46 @@ impl JobSpec {
         (self.memory_bytes + Self::RESERVE_BYTES).next_multiple_of(1 << 20)
     }
 
+    /// Whether the same was asked for. How large the disks of a root filesystem may be is the host's to
+    /// say, which may have said otherwise since.
+    pub fn asks_as(&self, other: &Self) -> bool {
+        match (&self.work, &other.work) {
+            (Work::Rootfs(_), Work::Rootfs(_)) => {
+                Self { outputs: other.outputs.clone(), ..self.clone() } == *other
+            }
+            _ => self == other,
+        }
+    }
+
     pub fn is_build(&self) -> bool {
         matches!(self.work, Work::Build(_))
+    }
+
+    /// The uploads that its machine reads, in the order in which they are held for it: the inputs', and
+    /// what its work itself is made of.
+    pub fn sources(&self) -> impl Iterator<Item = &SourceId> {
+        let of_work = match &self.work {
+            Work::Rootfs(rootfs) => match &rootfs.source {
+                RootfsImage::Upload(source) => Some(source),
+                RootfsImage::Reference(_) | RootfsImage::Build { .. } => None,
+            },
+            Work::Boot(boot) => match &boot.source {
+                BootSource::Upload(source) => Some(source),
+                BootSource::Artifact { .. } => None,
+            },
+            Work::Exec(_) | Work::Build(_) => None,
+        };
+        self.inputs.iter().map(|input| &input.source).chain(of_work)
+    }
+
+    /// What the host itself brings for it, at most: an image that is no upload.
+    pub fn fetched_bytes(&self) -> u64 {
+        match &self.work {
+            Work::Rootfs(rootfs) if !matches!(rootfs.source, RootfsImage::Upload(_)) => {
+                self.disk_bytes
+            }
+            Work::Exec(_) | Work::Build(_) | Work::Rootfs(_) | Work::Boot(_) => 0,
+        }
     }
 
     /// Whether the output of this name is an image, which the host's registry keeps.
@@ -120,11 +160,13 @@ impl JobSpec {
         }
     }
 
-    /// What its disks may take of the host at most: scratch, a build engine's and outputs, and each
-    /// output once more where the host keeps it. Its sources are counted when they are uploaded.
+    /// What its disks may take of the host at most: scratch, a build engine's, what is fetched and
+    /// outputs, and each output once more where the host keeps it. Its sources are counted when they are uploaded.
     pub fn host_disk_bytes(&self) -> u64 {
         let outputs: u64 = self.outputs.iter().map(|output| output.max_bytes).sum();
         let engine = if self.is_build() { self.disk_bytes } else { 0 };
-        self.scratch_bytes().saturating_add(engine).saturating_add(outputs.saturating_mul(2))
+        let fetched = self.fetched_bytes();
+        let work = self.scratch_bytes().saturating_add(engine).saturating_add(fetched);
+        work.saturating_add(outputs.saturating_mul(2))
     }
 }

@@ -6,6 +6,7 @@ use std::{borrow::Cow, fmt, str::FromStr};
 pub enum Step {
     Queue,
     Disks,
+    Fetch,
     Vmm,
     Boot,
     Hello,
@@ -16,6 +17,7 @@ pub enum Step {
     Stop,
     Pack,
     Ingest,
+    Check,
     Publish,
 }
 
@@ -24,9 +26,10 @@ pub enum Step {
 pub struct UnknownStep(String);
 
 impl Step {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Queue,
         Self::Disks,
+        Self::Fetch,
         Self::Vmm,
         Self::Boot,
         Self::Hello,
@@ -37,6 +40,7 @@ impl Step {
         Self::Stop,
         Self::Pack,
         Self::Ingest,
+        Self::Check,
         Self::Publish,
     ];
 
@@ -44,6 +48,7 @@ impl Step {
         match self {
             Self::Queue => "queue",
             Self::Disks => "disks",
+            Self::Fetch => "fetch",
             Self::Vmm => "vmm",
             Self::Boot => "boot",
             Self::Hello => "hello",
@@ -54,6 +59,7 @@ impl Step {
             Self::Stop => "stop",
             Self::Pack => "pack",
             Self::Ingest => "ingest",
+            Self::Check => "check",
             Self::Publish => "publish",
         }
     }

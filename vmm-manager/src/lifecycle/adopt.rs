@@ -3,6 +3,7 @@
 //! ```text
 //! ended ─────────────▶ what is left of it is removed
 //! not `started` ─────▶ what is left of it is removed, and it is queued again
+//! `made` ────────────▶ what is left of its machines is removed, and what was made is checked
 //! `started` ─────────▶ its machine is adopted, its guest greeted, its command resumed
 //!                      └─ can't be ─▶ removed, and failed as `infrastructure`: it may have done its
 //!                                     work already, so it is never begun again
@@ -16,17 +17,17 @@ use std::{
 use tokio::time::timeout;
 
 use super::{
-    Host,
+    Host, boot,
     created::Created,
     finish,
     greeted::Greeted,
     interrupt::{self, Interrupted},
-    outputs,
+    outputs, rootfs,
     taken::{Taken, give_leases_back},
     work,
 };
 use crate::{
-    job::{Failure, FailureClass},
+    job::{Failure, FailureClass, Outcome},
     network, reconcile, registry,
     scheduler::Turn,
     store::{CancelReason, JobHandle},
@@ -40,6 +41,7 @@ pub(super) async fn adopt(host: &Host, job: &JobHandle) -> Turn {
     let recovery = job.recovery();
     if job.snapshot().has_ended() {
         clear(host, job).await;
+        discard(host, job).await;
         // A disk that can't take the record now must not keep a daemon from its start.
         return timeout(RELEASE, finish::released(job)).await.unwrap_or(Turn::Over);
     }
@@ -50,17 +52,23 @@ pub(super) async fn adopt(host: &Host, job: &JobHandle) -> Turn {
             None => Turn::Again,
         };
     }
+    if let (Some(asked), true) = (rootfs::of(job), rootfs::is_made(job)) {
+        // Whichever machine there still is: none of them has anything to say any more.
+        record_seen(host, job);
+        clear(host, job).await;
+        return match job.cancellation().reason() {
+            Some(reason @ CancelReason::Asked) if job.snapshot().outputs.is_empty() => {
+                work::close_log(host, job).await;
+                let outcome = interrupt::cancelled(reason);
+                finish::and_then(job, outcome, outputs::discard(host, job)).await
+            }
+            _ => work::go_on(host, job, asked).await,
+        };
+    }
     match rejoin(host, job).await {
         Ok(greeted) => work::run(host, job, greeted).await,
-        Err(interrupted) => {
-            let since = job.snapshot().started_at().unwrap_or(SystemTime::UNIX_EPOCH);
-            let directory = host.home.vm_directory(job.id());
-            if let Some(egress) = network::left_behind(&directory, since) {
-                job.record_egress(egress).detach();
-            }
-            if let Some(served) = registry::left_behind(&directory) {
-                job.record_registry(Arc::new(served)).detach();
-            }
+        Err(outcome) => {
+            record_seen(host, job);
             clear(host, job).await;
             work::close_log(host, job).await;
             if job.snapshot().outputs.is_empty() {
@@ -69,16 +77,36 @@ pub(super) async fn adopt(host: &Host, job: &JobHandle) -> Turn {
             let outcome = match job.cancellation().reason() {
                 // Its VM is gone, as whoever cancelled it wished.
                 Some(reason @ CancelReason::Asked) => interrupt::cancelled(reason),
-                _ => interrupted.into_outcome(),
+                _ => outcome,
             };
             finish::without_machine(job, outcome).await
         }
     }
 }
 
-async fn rejoin(host: &Host, job: &JobHandle) -> Result<Greeted, Interrupted> {
+/// What a machine that is gone was seen doing.
+fn record_seen(host: &Host, job: &JobHandle) {
+    let since = job.snapshot().started_at().unwrap_or(SystemTime::UNIX_EPOCH);
     let directory = host.home.vm_directory(job.id());
-    let machine = host.vmm.adopt(&directory, host.home.instance()).await.map_err(lost)?;
+    if let Some(egress) = network::left_behind(&directory, since) {
+        job.record_egress(egress).detach();
+    }
+    if let Some(served) = registry::left_behind(&directory) {
+        job.record_registry(Arc::new(served)).detach();
+    }
+}
+
+/// What a root filesystem left that was promised to nobody: it goes behind the job's end.
+async fn discard(host: &Host, job: &JobHandle) {
+    if rootfs::of(job).is_some() && job.snapshot().outputs.is_empty() {
+        outputs::discard(host, job).await;
+    }
+}
+
+async fn rejoin(host: &Host, job: &JobHandle) -> Result<Greeted, Outcome> {
+    let directory = host.home.vm_directory(job.id());
+    let machine = host.vmm.adopt(&directory, host.home.instance()).await;
+    let machine = machine.map_err(|error| lost(job, error))?;
     let Some(mut taken) = Taken::again(host, job) else {
         machine.kill().await;
         return Err(failure("number", "its number is another machine's by now").into());
@@ -89,10 +117,16 @@ async fn rejoin(host: &Host, job: &JobHandle) -> Result<Greeted, Interrupted> {
         return Err(failure("network", &words).into());
     }
     let created = Created { taken, machine };
-    created.rejoin(host, job).await?.greet(host, job).await
+    let greeted = async { created.rejoin(host, job).await?.greet(host, job).await };
+    greeted.await.map_err(Interrupted::into_outcome)
 }
 
-fn lost(error: AdoptError) -> Failure {
+fn lost(job: &JobHandle, error: AdoptError) -> Outcome {
+    if let AdoptError::Ended(exit) = &error
+        && let Some(outcome) = boot::ended_alone(job, exit)
+    {
+        return outcome;
+    }
     let (reason, words) = match error {
         AdoptError::Nothing => ("gone", "nothing of its VM is left".to_owned()),
         AdoptError::Ended(exit) => ("ended", format!("its VM had ended: {exit}")),
@@ -102,7 +136,7 @@ fn lost(error: AdoptError) -> Failure {
         AdoptError::Foreign { what } => ("foreign", what),
         AdoptError::Io { what, source } => ("io", format!("{what}: {source}")),
     };
-    failure(reason, &words)
+    failure(reason, &words).into()
 }
 
 fn failure(reason: &'static str, words: &str) -> Failure {

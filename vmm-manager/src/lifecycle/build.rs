@@ -43,7 +43,7 @@ use crate::{
 pub(super) fn of(job: &JobHandle) -> Option<&Build> {
     match &job.spec().work {
         Work::Build(build) => Some(build),
-        Work::Exec(_) => None,
+        Work::Exec(_) | Work::Rootfs(_) | Work::Boot(_) => None,
     }
 }
 

@@ -1,11 +1,11 @@
 //! A job with a machine that has not run an instruction, and one whose agent has answered the call.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use kiln_net::record::EgressRecord;
 
 use super::{
-    Host,
+    Host, boot,
     end::guest_failure,
     greeted::Greeted,
     interrupt::{Interrupted, unless_cancelled},
@@ -31,23 +31,25 @@ pub(super) struct Created {
 pub(super) struct Booted {
     leases: Created,
     connection: Connection,
+    since: SystemTime,
 }
 
 impl Created {
     pub(super) async fn boot(self, host: &Host, job: &JobHandle) -> Result<Booted, Interrupted> {
+        let booted_at = SystemTime::now();
         let boot = async {
             let booted = self.machine.boot().await;
             booted.map_err(|error| Failure::infrastructure("boot", &error))?;
             self.call("boot", host).await
         };
         let called = unless_cancelled(job.cancellation(), boot).await;
-        self.or_release(called, job).await
+        self.or_release(called, job, booted_at).await
     }
 
     /// A machine that an earlier kilnd had booted.
     pub(super) async fn rejoin(self, host: &Host, job: &JobHandle) -> Result<Booted, Interrupted> {
         let called = unless_cancelled(job.cancellation(), self.call("adopt", host)).await;
-        self.or_release(called, job).await
+        self.or_release(called, job, boot::booted_at(job)).await
     }
 
     async fn call(&self, step: &'static str, host: &Host) -> Result<Connection, Failure> {
@@ -62,9 +64,10 @@ impl Created {
         self,
         called: Result<Connection, Interrupted>,
         job: &JobHandle,
+        since: SystemTime,
     ) -> Result<Booted, Interrupted> {
         match called {
-            Ok(connection) => Ok(Booted { leases: self, connection }),
+            Ok(connection) => Ok(Booted { leases: self, connection, since }),
             Err(interrupted) => {
                 self.release(job).await;
                 Err(interrupted)
@@ -87,12 +90,13 @@ impl Created {
             record_registry(job, ledger);
         }
         let seen = taken.cgroup().map(Cgroup::usage).unwrap_or_default();
-        job.record_usage(Usage {
+        let used = Usage {
             vm_memory_peak_bytes: seen.memory_peak_bytes,
             vm_cpu_time: seen.cpu_time,
             disk_peak_bytes: taken.disks().used_bytes(),
-        })
-        .detach();
+        };
+        let used = if taken.is_second() { used.beside(job.snapshot().usage) } else { used };
+        job.record_usage(used).detach();
         taken.release(job).await;
     }
 }
@@ -115,7 +119,7 @@ pub(super) fn record_registry(job: &JobHandle, ledger: &JobLedger) -> Arc<Regist
 
 impl Booted {
     pub(super) async fn greet(self, host: &Host, job: &JobHandle) -> Result<Greeted, Interrupted> {
-        let Self { leases, connection } = self;
+        let Self { leases, connection, since } = self;
         let hello = Hello {
             hostname: job.id().hostname(),
             secret: job.recovery().guest_secret.reveal(),
@@ -138,7 +142,7 @@ impl Booted {
                     job.record_machine(MachineRecord { kernel_release, agent_version, ..machine })
                         .detach();
                 }
-                Ok(Greeted { leases, guest })
+                Ok(Greeted { leases, guest, booted_at: since })
             }
             Err(interrupted) => {
                 leases.release(job).await;

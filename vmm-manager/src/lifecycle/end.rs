@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::{
     guest::{ExecExit, ExecStatus, GuestError, RefusalReason},
-    job::{ExitStatus, Failure, FailureClass, JobSpec, Outcome},
+    job::{ExitStatus, Failure, FailureClass, JobSpec, Outcome, Step},
     vmm::{Machine, VmExit},
 };
 
 /// How long a VMM may take to die after its guest's connection did, for the true cause to be told.
-const EXPLANATION: Duration = Duration::from_secs(2);
+pub(super) const EXPLANATION: Duration = Duration::from_secs(2);
 
 /// A guest that breaks the protocol's rules is told apart from one that is lost.
 pub(super) async fn guest_failure(
@@ -64,11 +64,16 @@ pub(super) fn exited(exit: &ExecExit, spec: &JobSpec) -> Outcome {
     Outcome::Failed { failure, exit: Some(status) }
 }
 
-fn ended(status: ExitStatus) -> String {
+pub(super) fn ended(status: ExitStatus) -> String {
     match status.signal {
         Some(signal) => format!("was killed by signal {signal}"),
         None => format!("exited with code {}", status.code),
     }
+}
+
+/// What is to be booted is at fault: it holds no root that could be one.
+pub(super) fn not_bootable(step: Step, message: String) -> Failure {
+    Failure::new(FailureClass::Source, message).with("step", step).with("reason", "not_bootable")
 }
 
 /// What becomes of a command that could not be started.

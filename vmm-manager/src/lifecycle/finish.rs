@@ -17,7 +17,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A job whose machine is gone, or never was.
 pub(super) async fn without_machine(job: &JobHandle, outcome: Outcome) -> Turn {
-    end(job, outcome).await;
+    and_then(job, outcome, async {}).await
+}
+
+/// Likewise. What is removed is not missed by the next kilnd, which would come to another end without it.
+pub(super) async fn and_then(
+    job: &JobHandle,
+    outcome: Outcome,
+    remove: impl Future<Output = ()>,
+) -> Turn {
+    if end(job, outcome).await {
+        remove.await;
+    }
     released(job).await
 }
 

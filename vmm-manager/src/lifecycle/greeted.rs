@@ -1,6 +1,6 @@
 //! A job with a guest that is ready to work.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use super::created::Created;
 use crate::{
@@ -12,6 +12,8 @@ use crate::{
 pub(super) struct Greeted {
     pub(super) leases: Created,
     pub(super) guest: Guest,
+    /// Since when its machine runs.
+    pub(super) booted_at: SystemTime,
 }
 
 impl Greeted {
@@ -46,7 +48,8 @@ impl Greeted {
         if let Some(ledger) = self.registry() {
             ledger.write_down();
         }
-        let Self { leases: Created { taken: _its_own_still, machine }, guest: _ } = self;
+        let Self { leases: Created { taken: _its_own_still, machine }, guest: _, booted_at: _ } =
+            self;
         machine.leave();
     }
 }

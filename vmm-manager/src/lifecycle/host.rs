@@ -14,6 +14,7 @@ use crate::{
     pool::Numbers,
     registry,
     source::Sources,
+    store::Store,
     vmm::Vmm,
 };
 
@@ -31,6 +32,8 @@ pub struct Host {
     pub networks: Option<Arc<Networks>>,
     /// `None` where guests have none.
     pub registry: Option<Arc<registry::Service>>,
+    /// For what other jobs have left.
+    pub store: Arc<Store>,
     pub sources: Sources,
     pub outputs: Outputs,
     pub log_quota: LogQuota,

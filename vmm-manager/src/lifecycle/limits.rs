@@ -11,6 +11,8 @@ pub struct PhaseLimits {
     pub hello: Duration,
     /// Until the client that announced itself is there, at first and when it was lost.
     pub attach: Duration,
+    /// For an image to be with the host.
+    pub fetch: Duration,
     /// For one source to be in the guest.
     pub source: Duration,
     /// For the engine of a build to be ready.
@@ -42,6 +44,7 @@ impl Default for PhaseLimits {
             boot: Duration::from_secs(180),
             hello: Duration::from_secs(60),
             attach: Duration::from_secs(60),
+            fetch: Duration::from_secs(3600),
             source: Duration::from_secs(3600),
             engine: Duration::from_secs(300),
             exec: Duration::from_secs(60),

@@ -74,7 +74,7 @@ pub(super) async fn discard(host: &Host, job: &JobHandle) {
     }
 }
 
-async fn pack(
+pub(super) async fn pack(
     host: &Host,
     greeted: &Greeted,
     index: usize,

@@ -1,7 +1,6 @@
 //! A job with a place of its own on the host, and no machine in it.
 
 use std::{
-    path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -13,6 +12,7 @@ use super::{
     created::Created,
     directory::VmDirectory,
     durable::durable,
+    given::{self, Given, Purpose},
     interrupt::{Interrupted, unless_cancelled},
 };
 use crate::{
@@ -22,9 +22,9 @@ use crate::{
         cgroup::{Cgroup, CgroupLimits},
         network::NetworkError,
     },
-    job::{Failure, FailureClass, InputDisk, MachineRecord},
+    job::{Failure, FailureClass, MachineRecord, Work},
     machine::{self, Parts},
-    network::{EgressView, NetworkLease},
+    network::{EgressView, NetworkLease, Networks},
     pool::Number,
     registry::{JobLedger, JobRegistry},
     source::SourceHold,
@@ -52,26 +52,34 @@ pub(super) struct Taken {
     registry: Option<JobRegistry>,
     /// In the directory.
     disks: Disks,
-    /// In the order of the job's inputs; they stay while the machine may read them.
-    sources: Vec<SourceHold>,
+    /// They stay while the machine may read them.
+    given: Given,
+    purpose: Purpose,
 }
 
 impl Taken {
-    pub(super) async fn take(host: &Host, job: &JobHandle) -> Result<Self, Interrupted> {
+    pub(super) async fn take(
+        host: &Host,
+        job: &JobHandle,
+        purpose: Purpose,
+    ) -> Result<Self, Interrupted> {
         let number = host.numbers.take().ok_or_else(no_number)?;
         let path = host.home.vm_directory(job.id());
         // Written in this order: the last is durable after the others.
         job.lease_number(number.value()).detach();
         let cgroup = job.take_lease(LeaseKind::Cgroup, job.id().as_str());
         cgroup.detach();
-        if host.networks.is_some() {
+        if networks(host, job).is_some() {
             job.take_lease(LeaseKind::Network, job.id().as_str()).detach();
         }
         let directory = job.take_lease(LeaseKind::Directory, path.to_string_lossy());
         let nothing_taken = || give_leases_back(job, path.to_string_lossy().into_owned());
         durable(directory, &host.limits).await.inspect_err(|_| nothing_taken())?;
         at(Point::Numbered);
-        let disks = Disks::of(&path, job.spec());
+        let disks = match purpose {
+            Purpose::Work => Disks::of(&path, job.spec()),
+            Purpose::Check => Disks::of_check(&path, job.spec()),
+        };
         let directory = VmDirectory::take(path.clone())
             .inspect_err(|_| nothing_taken())
             .map_err(|error| failed("disks", &error))?;
@@ -85,7 +93,8 @@ impl Taken {
             network: None,
             registry: None,
             disks,
-            sources: Vec::new(),
+            given: Given::default(),
+            purpose,
         };
         match taken.fill(host, job).await {
             Ok(()) => Ok(taken),
@@ -104,7 +113,6 @@ impl Taken {
         let disks = Disks::of(&path, job.spec());
         let cgroup = host.cgroups.as_ref().and_then(|cgroups| cgroups.open(job.id().as_str()));
         let directory = VmDirectory::again(path);
-        // They are in the guest already.
         let instance = host.home.instance().to_owned();
         Some(Self {
             number,
@@ -114,7 +122,9 @@ impl Taken {
             network: None,
             registry: None,
             disks,
-            sources: Vec::new(),
+            given: Given::again(host, job),
+            // One that checks is never taken up again.
+            purpose: Purpose::Work,
         })
     }
 
@@ -148,15 +158,12 @@ impl Taken {
             self.cgroup = Some(cgroup.map_err(|error| failed("cgroup", &error))?);
         }
         at(Point::Cgroup);
-        if let Some(networks) = &host.networks {
+        if let Some(networks) = networks(host, job) {
             // Made while the disks are, and waited for before there is a VMM.
             let (name, path) = (job.id().as_str(), self.directory.path());
             self.network = Some(NetworkLease::begin(networks, name, path, &job.spec().egress));
         }
-        for input in &job.spec().inputs {
-            let hold = host.sources.hold(&job.owner().tenant, &input.source);
-            self.sources.push(hold.ok_or_else(|| no_source(input))?);
-        }
+        self.given = Given::of(host, job, &self.disks, self.purpose).await?;
         let (disks, spec) = (self.disks.clone(), job.spec().clone());
         let made = spawn_blocking(move || disks.make(&spec)).await;
         made.map_err(|error| failed("disks", &error))?.map_err(|error| failed("disks", &error))?;
@@ -173,8 +180,6 @@ impl Taken {
     ) -> Result<Created, Interrupted> {
         let mut network = self.network.take();
         let both = async {
-            let sources: Vec<_> =
-                self.sources.iter().map(|hold| hold.source().disk.clone()).collect();
             let format = async {
                 let formatted = self.disks.format().await;
                 formatted.map_err(|error| Failure::infrastructure("disks", &error))
@@ -188,7 +193,7 @@ impl Taken {
                     None => None,
                 };
                 at(Point::Network);
-                let spec = machine::spec(&host.image, self.parts(host, job, &sources, network));
+                let spec = machine::spec(&host.image, self.parts(host, job, network));
                 match timeout(host.limits.create, host.vmm.create(spec)).await {
                     Ok(Ok(machine)) => Ok(machine),
                     Ok(Err(error)) => Err(Failure::infrastructure("vmm", &error)),
@@ -221,7 +226,6 @@ impl Taken {
         &'a self,
         host: &'a Host,
         job: &'a JobHandle,
-        sources: &'a [PathBuf],
         network: Option<MachineNetwork>,
     ) -> Parts<'a> {
         Parts {
@@ -234,13 +238,19 @@ impl Taken {
             cpus: job.spec().cpus,
             memory_bytes: job.spec().machine_memory_bytes(),
             disks: &self.disks,
-            sources,
+            sources: &self.given.files,
+            words: given::words(job, self.purpose),
             network,
         }
     }
 
     pub(super) fn sources(&self) -> &[SourceHold] {
-        &self.sources
+        &self.given.holds
+    }
+
+    /// Beside another machine of the same job, which has been given back.
+    pub(super) fn is_second(&self) -> bool {
+        self.purpose == Purpose::Check
     }
 
     pub(super) fn disks(&self) -> &Disks {
@@ -295,6 +305,12 @@ impl Taken {
     }
 }
 
+/// None for what makes a root filesystem and what checks it: whatever is in the image, it reaches
+/// neither the outside nor what else the tenant has in the registry.
+fn networks<'a>(host: &'a Host, job: &JobHandle) -> Option<&'a Arc<Networks>> {
+    host.networks.as_ref().filter(|_| !matches!(job.spec().work, Work::Rootfs(_)))
+}
+
 /// Of the directory at `path`, the network and the cgroup, which are gone.
 pub(super) fn give_leases_back(job: &JobHandle, path: String) {
     job.release_lease(LeaseKind::Network, job.id().as_str()).detach();
@@ -304,11 +320,6 @@ pub(super) fn give_leases_back(job: &JobHandle, path: String) {
 
 fn failed(step: &'static str, error: &(dyn std::error::Error + 'static)) -> Failure {
     Failure::infrastructure(step, error)
-}
-
-fn no_source(input: &InputDisk) -> Failure {
-    let message = format!("the source {} is gone from this host; upload it again", input.source);
-    Failure::new(FailureClass::Infrastructure, message).with("step", "source")
 }
 
 fn no_number() -> Failure {

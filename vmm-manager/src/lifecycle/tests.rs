@@ -7,6 +7,7 @@ mod fake;
 mod network;
 mod registry;
 mod restart;
+mod rootfs;
 
 use std::{
     path::Path,
@@ -20,7 +21,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use self::{
-    agent::{Script, Work as AgentWork},
+    agent::{Boot as AgentBoot, Script, Work as AgentWork},
     fake::{FakeVmm, Fault, Rack},
 };
 use super::{Host, PhaseLimits};
@@ -86,6 +87,7 @@ fn start_daemon(
         kernel_release: "6.12".to_owned(),
         initramfs: file("initramfs.cpio"),
         root: file("root.ext4"),
+        tools: file("tools.tar"),
         command_line: String::new(),
         agent_version: "0".to_owned(),
     };
@@ -108,6 +110,7 @@ fn start_daemon(
     }
     let Shared { networks, registry } = shared;
     let host = Host {
+        store: Arc::clone(&store),
         sources: Sources::open(&home.sources_directory(), 1 << 30).unwrap(),
         outputs: Outputs::new(home.jobs_directory()),
         home,

@@ -13,25 +13,25 @@
 mod command;
 mod control;
 mod output;
-mod refused;
+pub(super) mod refused;
 mod sink;
 
 use std::time::SystemTime;
 
 use tokio::time::{sleep, timeout};
 
-use self::sink::Sink;
+pub(super) use self::{command::WorkError, sink::Sink};
 use super::{
-    Host, build,
+    Host, boot, build,
     durable::durable,
     finish,
     greeted::Greeted,
     interrupt::{Interrupted, unless_cancelled},
-    outputs, sources,
+    outputs, rootfs, sources,
 };
 use crate::{
     fault::{Point, at},
-    job::{CommandEnd, Failure, FailureClass, Outcome, Step},
+    job::{CommandEnd, Failure, FailureClass, Outcome, Rootfs, Step, Work},
     log::{Log, LogWriter},
     scheduler::Turn,
     store::{JobHandle, Presence},
@@ -51,6 +51,10 @@ pub(super) async fn run(host: &Host, job: &JobHandle, greeted: Greeted) -> Turn 
             job.set_egress(greeted.egress().cloned());
             job.set_ledger(greeted.registry().cloned());
             let outcome = watched(host, job, &greeted, &mut sink, &readers).await;
+            if let (Some(rootfs), Outcome::Completed) = (rootfs::of(job), &outcome) {
+                // What has a machine of its own is large.
+                return Box::pin(rootfs::finish(host, job, rootfs, Some(greeted), sink)).await;
+            }
             let ended_at = SystemTime::now();
             sink.record(job);
             // Followers come to the end of a log before they hear of the job's.
@@ -69,6 +73,24 @@ pub(super) async fn run(host: &Host, job: &JobHandle, greeted: Greeted) -> Turn 
     }
     at(Point::Sealed);
     finish::with_machine(job, outcome, greeted).await
+}
+
+/// Goes on with a root filesystem that an earlier kilnd had from its converter.
+pub(super) async fn go_on(host: &Host, job: &JobHandle, rootfs: &Rootfs) -> Turn {
+    match Sink::open(host, job).await {
+        Ok((sink, readers)) => {
+            job.set_log(readers);
+            Box::pin(rootfs::finish(host, job, rootfs, None, sink)).await
+        }
+        Err(failure) => {
+            let discard = outputs::discard(host, job);
+            if job.snapshot().outputs.is_empty() {
+                finish::and_then(job, failure.into(), discard).await
+            } else {
+                finish::without_machine(job, failure.into()).await
+            }
+        }
+    }
 }
 
 /// The log of a job that begins, or the one that an earlier kilnd wrote.
@@ -102,7 +124,7 @@ async fn watched(
 ) -> Outcome {
     tokio::select! {
         outcome = work(host, job, greeted, sink, readers) => outcome,
-        failure = stalled(greeted.machine()) => failure.into(),
+        failure = stalled(greeted.machine(), Step::Work) => failure.into(),
     }
 }
 
@@ -134,6 +156,10 @@ async fn to_the_end(
                 prepare(host, job, greeted).await?;
             }
             let outcome = command::run(host, job, greeted, sink, readers, recovery.started).await?;
+            let outcome = match rootfs::of(job) {
+                Some(rootfs) => rootfs::explained(rootfs, outcome, readers).await,
+                None => outcome,
+            };
             at(Point::Exited);
             let end = CommandEnd { outcome };
             if end.outcome == Outcome::Completed {
@@ -144,9 +170,11 @@ async fn to_the_end(
         }
     };
     if end.outcome == Outcome::Completed {
-        let taken = match build::of(job) {
-            Some(build) => build::take_over(host, job, greeted, build).await,
-            None => outputs::take_over(host, job, greeted).await,
+        let taken = match &job.spec().work {
+            Work::Build(build) => build::take_over(host, job, greeted, build).await,
+            // Its outputs are on record when what was made has been checked.
+            Work::Rootfs(_) => rootfs::take_over(host, job, greeted).await.map(|()| Vec::new()),
+            Work::Exec(_) | Work::Boot(_) => outputs::take_over(host, job, greeted).await,
         };
         let records = match taken {
             Ok(records) => records,
@@ -165,9 +193,17 @@ async fn to_the_end(
 /// Everything before the command, up to the mark that it may have been begun.
 async fn prepare(host: &Host, job: &JobHandle, greeted: &Greeted) -> Result<(), Interrupted> {
     attachment(host, job).await?;
-    match build::of(job) {
-        Some(build) => build::prepare(host, job, greeted, build).await?,
-        None => {
+    match &job.spec().work {
+        Work::Build(build) => build::prepare(host, job, greeted, build).await?,
+        Work::Rootfs(_) => {
+            rootfs::prepare(host, job, greeted).await?;
+            at(Point::Unpacked);
+        }
+        Work::Boot(asked) => {
+            unless_cancelled(job.cancellation(), boot::prepare(host, job, asked)).await?;
+            at(Point::Unpacked);
+        }
+        Work::Exec(_) => {
             sources::unpack(host, job, greeted).await?;
             at(Point::Unpacked);
         }
@@ -199,7 +235,7 @@ async fn attachment(host: &Host, job: &JobHandle) -> Result<(), Interrupted> {
 
 /// Resolves when the VMM has stopped its machine by itself, as QEMU does when the host's disk has no
 /// room for what the guest writes. The guest can't tell: it stands still.
-async fn stalled(machine: &dyn Machine) -> Failure {
+pub(super) async fn stalled(machine: &dyn Machine, step: Step) -> Failure {
     loop {
         sleep(LOOK).await;
         if let MachineStatus::Stalled(state) = machine.status().await {
@@ -208,21 +244,21 @@ async fn stalled(machine: &dyn Machine) -> Failure {
                  submit the job again"
             );
             return Failure::new(FailureClass::Infrastructure, message)
-                .with("step", "work")
+                .with("step", step)
                 .with("reason", "stalled")
                 .with("state", state);
         }
     }
 }
 
-fn log_failure(error: &(dyn std::error::Error + 'static)) -> Failure {
+pub(super) fn log_failure(error: &(dyn std::error::Error + 'static)) -> Failure {
     let failure = Failure::infrastructure("work", error);
     let message = format!("the job's log could not be written: {}", failure.message);
     Failure { message, ..failure }.with("reason", "log")
 }
 
 /// Work that succeeded while its log could not be kept is no success that could be shown.
-fn unsealed(outcome: Outcome, error: &(dyn std::error::Error + 'static)) -> Outcome {
+pub(super) fn unsealed(outcome: Outcome, error: &(dyn std::error::Error + 'static)) -> Outcome {
     match outcome {
         Outcome::Completed => log_failure(error).into(),
         other => other,

@@ -2,9 +2,9 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -63,27 +63,45 @@ impl Outputs {
         offset: u64,
         reading: Reading,
     ) -> Result<OutputReader, OutputError> {
-        let OutputRecord { name, size_bytes, digest: _, expired } = output;
-        let size_bytes = *size_bytes;
-        if *expired {
+        let size_bytes = output.size_bytes;
+        if output.expired {
             return Err(OutputError::Expired);
         }
         if offset > size_bytes {
             return Err(OutputError::Behind { offset, size_bytes });
         }
+        Ok(OutputReader::new(self.open(job, output)?, offset, size_bytes, reading))
+    }
+
+    /// Where an output lies, for a machine to read: as any that it only reads, by its own user, whom
+    /// nobody lets come near it otherwise. Blocks for as long as a file takes to open.
+    pub fn share(&self, job: &JobId, output: &OutputRecord) -> Result<PathBuf, OutputError> {
+        if output.expired {
+            return Err(OutputError::Expired);
+        }
+        let everybody = fs::Permissions::from_mode(0o644);
+        let file = self.open(job, output)?;
+        file.set_permissions(everybody).map_err(|source| OutputError::Io { source })?;
+        Ok(self.path(job, &output.name))
+    }
+
+    /// As the record has it, or not at all.
+    fn open(&self, job: &JobId, output: &OutputRecord) -> Result<File, OutputError> {
+        // One that waits for a writer is no file, and found out.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = OpenOptions::new()
             .read(true)
-            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-            .open(self.path(job, name))
+            .custom_flags(flags.bits().cast_signed())
+            .open(self.path(job, &output.name))
             .map_err(|source| match source.kind() {
                 io::ErrorKind::NotFound => OutputError::Damaged,
                 _ => OutputError::Io { source },
             })?;
         let metadata = file.metadata().map_err(|source| OutputError::Io { source })?;
-        if !metadata.is_file() || metadata.len() != size_bytes {
+        if !metadata.is_file() || metadata.len() != output.size_bytes {
             return Err(OutputError::Damaged);
         }
-        Ok(OutputReader::new(file, offset, size_bytes, reading))
+        Ok(file)
     }
 
     /// Counts one more reader of what a job has left, its log or an output. Counted first, the

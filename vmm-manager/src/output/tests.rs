@@ -261,3 +261,27 @@ async fn an_output_that_was_altered_on_disk_is_not_handed_out() {
     File::options().write(true).open(host.target()).unwrap().set_len(5).unwrap();
     assert!(matches!(host.try_read(&output, 0), Err(OutputError::Damaged)));
 }
+
+#[tokio::test]
+async fn what_a_machine_is_given_is_what_the_record_says() {
+    let host = Host::new();
+    let disk = host.disk(4096, &[(0, b"root")]);
+    let output = ingest(&disk, 4096, &host.target()).await.unwrap();
+    let share = |output: &OutputRecord| host.outputs.share(&host.job, output);
+    assert_eq!(share(&output).unwrap(), host.target());
+    assert_eq!(fs::metadata(host.target()).unwrap().mode() & 0o777, 0o644);
+    let expired = OutputRecord { expired: true, ..output.clone() };
+    assert!(matches!(share(&expired), Err(OutputError::Expired)));
+    File::options().write(true).open(host.target()).unwrap().set_len(4095).unwrap();
+    assert!(matches!(share(&output), Err(OutputError::Damaged)));
+    fs::remove_file(host.target()).unwrap();
+    assert!(matches!(share(&output), Err(OutputError::Damaged)));
+    symlink(&disk, host.target()).unwrap();
+    assert!(share(&output).is_err());
+    fs::remove_file(host.target()).unwrap();
+    // Nobody ever writes to it.
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    let kind = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, host.target(), kind, mode, 0).unwrap();
+    assert!(matches!(share(&output), Err(OutputError::Damaged)));
+}

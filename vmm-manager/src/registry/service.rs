@@ -142,8 +142,8 @@ impl Service {
         }
     }
 
-    /// Of a tenant whose images this host pushes, because it said where to.
-    pub(crate) fn pusher(&self, tenant: &str) -> Caller {
+    /// Of a tenant whose images this host pushes or brings, because it said where to, or from where.
+    pub(crate) fn caller_of(&self, tenant: &str) -> Caller {
         Caller { tenant: tenant.to_owned(), ..self.local_caller() }
     }
 

@@ -192,9 +192,10 @@ impl Dispatcher {
                     Failure::new(FailureClass::Infrastructure, message).with("step", "queue");
                 let failure = match refusal {
                     Refusal::TooMuch { limit, .. } => failure.with("limit", limit),
-                    Refusal::Egress(_) | Refusal::NoNetwork { .. } | Refusal::NoBuilds(_) => {
-                        failure
-                    }
+                    Refusal::Egress(_)
+                    | Refusal::NoNetwork { .. }
+                    | Refusal::NoBuilds(_)
+                    | Refusal::NoImages { .. } => failure,
                 };
                 end_in_queue(job, failure.into());
             }

@@ -11,17 +11,17 @@ use crate::job::{Job, SourceId};
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no source {id}; upload it, and name it within an hour")]
 pub struct MissingSource {
-    /// Which of the job's inputs.
+    /// Which of the job's sources.
     pub input: usize,
     pub id: SourceId,
 }
 
-/// All sources of one job, in the order of its inputs.
+/// All sources of one job, in the order of [`crate::job::JobSpec::sources`].
 #[derive(Debug)]
 pub struct SourceHolds(pub(super) Vec<SourceHold>);
 
 impl SourceHolds {
-    /// In the order of the job's inputs.
+    /// In that order.
     pub fn sources(&self) -> impl Iterator<Item = &Source> {
         self.0.iter().map(SourceHold::source)
     }

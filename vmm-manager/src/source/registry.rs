@@ -22,7 +22,7 @@ use super::{
     partial::Partial,
     remnant::{Known, Remnant},
 };
-use crate::job::{InputDisk, JobSpec, Owner, SourceId};
+use crate::job::{JobSpec, Owner, SourceId};
 
 /// At once: each holds a file open and a part in memory.
 const MOST_UPLOADS: usize = 64;
@@ -160,11 +160,10 @@ impl Sources {
 
     /// Keeps every source that a job of this tenant names.
     pub fn hold_inputs(&self, tenant: &str, spec: &JobSpec) -> Result<SourceHolds, MissingSource> {
-        let hold = |(input, disk): (usize, &InputDisk)| {
-            let id = &disk.source;
+        let hold = |(input, id): (usize, &SourceId)| {
             self.hold(tenant, id).ok_or_else(|| MissingSource { input, id: id.clone() })
         };
-        spec.inputs.iter().enumerate().map(hold).collect::<Result<_, _>>().map(SourceHolds)
+        spec.sources().enumerate().map(hold).collect::<Result<_, _>>().map(SourceHolds)
     }
 
     /// Forgets what nobody has held for so long; says what. Blocks.

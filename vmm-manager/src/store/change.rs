@@ -25,7 +25,8 @@ use super::{
 use crate::{
     build::BuildRecord,
     job::{
-        CommandEnd, Job, MachineRecord, Outcome, OutputRecord, Phase, PhaseTime, State, Step, Usage,
+        BootRecord, CommandEnd, Job, MachineRecord, Outcome, OutputRecord, Phase, PhaseTime,
+        RootfsRecord, State, Step, Usage,
     },
     log::LogSummary,
     registry::RegistryRecord,
@@ -51,6 +52,8 @@ pub(super) enum Change {
     Egress(Arc<EgressRecord>),
     Registry(Arc<RegistryRecord>),
     Build(Arc<BuildRecord>),
+    Rootfs(Arc<RootfsRecord>),
+    Boot(Arc<BootRecord>),
     Outputs(Vec<OutputRecord>),
     /// The bytes of these outputs have been removed.
     OutputsExpired,
@@ -87,6 +90,8 @@ impl Change {
             Self::Egress(_) => "have used a network",
             Self::Registry(_) => "have used a registry",
             Self::Build(_) => "have been built",
+            Self::Rootfs(_) => "have been made a root filesystem",
+            Self::Boot(_) => "have been booted",
             Self::Outputs(_) => "get outputs",
             Self::OutputsExpired => "lose its outputs",
             Self::Started => "start its command",
@@ -135,6 +140,8 @@ impl Record {
             (Change::Egress(egress), running) if running.holds() => job.egress = Some(egress),
             (Change::Registry(record), running) if running.holds() => job.registry = Some(record),
             (Change::Build(record), running) if running.holds() => job.build = Some(record),
+            (Change::Rootfs(record), running) if running.holds() => job.rootfs = Some(record),
+            (Change::Boot(record), running) if running.holds() => job.boot = Some(record),
             (Change::Outputs(outputs), Standing::CommandOver) => job.outputs = outputs,
             (Change::OutputsExpired, standing) if standing.has_ended() => {
                 job.outputs.iter_mut().for_each(|output| output.expired = true);
@@ -168,11 +175,16 @@ impl Record {
                 job.egress = None;
                 job.registry = None;
                 job.build = None;
+                job.rootfs = None;
+                job.boot = None;
                 recovery.guest_secret = guest_secret;
                 recovery.number = None;
             }
+            // Another one only for another machine, which comes behind the command's.
             (Change::Number(number), running)
-                if running.is_running() && recovery.number.is_none_or(|held| held == number) =>
+                if running.is_running()
+                    && (running == Standing::CommandOver
+                        || recovery.number.is_none_or(|held| held == number)) =>
             {
                 recovery.number = Some(number);
             }

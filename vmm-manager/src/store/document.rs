@@ -3,13 +3,16 @@
 //! The domain derives nothing for storage. Each conversion takes its side apart field by field, so
 //! a new field breaks the build until somebody has thought of the rows that are there already.
 
+mod boot;
 mod build;
 mod built;
 mod egress;
+mod made;
 mod outcome;
 mod record;
 mod registry;
 mod request;
+mod rootfs;
 #[cfg(test)]
 mod tests;
 mod time;

@@ -22,8 +22,8 @@ use crate::{
     build::{BuildRecord, graph::Live, secrets::Secrets, ssh::SshPoint},
     guest::Guest,
     job::{
-        CommandEnd, Job, JobId, JobSpec, MachineRecord, Outcome, OutputRecord, Owner, Phase,
-        QueuePlace, State, Step, Usage,
+        BootRecord, CommandEnd, Job, JobId, JobSpec, MachineRecord, Outcome, OutputRecord, Owner,
+        Phase, QueuePlace, RootfsRecord, State, Step, Usage,
     },
     log::Log,
     network::EgressView,
@@ -266,6 +266,16 @@ impl JobHandle {
     /// Likewise.
     pub fn record_build(&self, record: Arc<BuildRecord>) -> Commit {
         self.change(Change::Build(record))
+    }
+
+    /// Likewise.
+    pub fn record_rootfs(&self, record: Arc<RootfsRecord>) -> Commit {
+        self.change(Change::Rootfs(record))
+    }
+
+    /// Likewise.
+    pub fn record_boot(&self, record: Arc<BootRecord>) -> Commit {
+        self.change(Change::Boot(record))
     }
 
     /// Once its command is over.

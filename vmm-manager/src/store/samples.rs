@@ -3,6 +3,7 @@
 mod build;
 mod egress;
 mod registry;
+mod rootfs;
 
 use std::{
     sync::Arc,
@@ -115,6 +116,8 @@ fn specs() -> impl Strategy<Value = JobSpec> {
     let work = prop_oneof![
         exec.prop_map(Work::Exec),
         build::builds().prop_map(|build| Work::Build(Box::new(build))),
+        rootfs::asked().prop_map(|rootfs| Work::Rootfs(Box::new(rootfs))),
+        rootfs::boots().prop_map(|boot| Work::Boot(Box::new(boot))),
     ];
     let input = (text(), formats()).prop_map(|(path, format)| InputDisk {
         source: SourceId::generate(),
@@ -215,6 +218,7 @@ pub(super) fn records() -> impl Strategy<Value = Record> {
             option::of(egress()),
             option::of(registry()),
             option::of(built()),
+            (option::of(rootfs::made()), option::of(rootfs::booted())),
         ),
     );
     let cancel = prop_oneof![
@@ -241,7 +245,8 @@ pub(super) fn records() -> impl Strategy<Value = Record> {
     (specs(), told, recovery, 0..i64::MAX.unsigned_abs()).prop_map(
         |(spec, told, recovery, order)| {
             let (state, created_at, phases, machine, memory_peak_bytes, log, rest) = told;
-            let (attempt, outputs, usage, idempotency_key, egress, registry, build) = rest;
+            let (attempt, outputs, usage, idempotency_key, egress, registry, build, last) = rest;
+            let (rootfs, boot) = last;
             let log = LogSummary { end_offset: log.0, dropped_bytes: log.1 };
             let job = Job {
                 state,
@@ -257,6 +262,8 @@ pub(super) fn records() -> impl Strategy<Value = Record> {
                 egress: egress.map(Arc::new),
                 registry: registry.map(Arc::new),
                 build: build.map(Arc::new),
+                rootfs: rootfs.map(Arc::new),
+                boot: boot.map(Arc::new),
                 ..Job::new(owner("a"), spec)
             };
             Record { job, recovery, order }

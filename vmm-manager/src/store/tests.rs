@@ -13,7 +13,13 @@ use super::{
     CommitError, ForgetError, JobHandle, LeaseKind, Store, StoreError, SubmitError, Submitted,
     samples::{owner, spec},
 };
-use crate::job::{CommandEnd, JobId, Outcome, Phase, QueuePlace, Step, WaitsFor};
+use crate::{
+    job::{
+        CommandEnd, JobId, JobSpec, Outcome, Phase, QueuePlace, Rootfs, Step, WaitsFor, Work,
+        rootfs::{Ext4, RootfsFormat},
+    },
+    rootfs,
+};
 
 /// Far beyond what any case takes: only a hang meets it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -119,6 +125,24 @@ async fn a_tenant_sees_its_own_jobs_only_newest_first() {
     assert_eq!(rest.iter().map(|job| &job.id).collect::<Vec<_>>(), [jobs[1].id(), jobs[0].id()]);
     assert!(rest[0].has_ended());
     assert!(store.list("a", Some("other"), None, 3).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_key_stands_for_what_was_asked_and_not_for_what_the_host_made_of_it() {
+    let (_directory, store) = fresh();
+    let rootfs = rootfs::samples::rootfs();
+    let submit = async |most_bytes, label: &str| {
+        let ext4 = Ext4 { label: label.to_owned(), ..Ext4::default() };
+        let rootfs = Rootfs { format: RootfsFormat::Ext4(ext4), ..rootfs.clone() };
+        let work = Work::Rootfs(Box::new(rootfs));
+        let spec = JobSpec { work, outputs: Rootfs::outputs(most_bytes), ..spec("") };
+        store.submit(owner("a"), spec, Some("key".to_owned())).await
+    };
+    let first = submit(1 << 30, "a").await.unwrap();
+    // The host keeps less by now.
+    let again = submit(1 << 20, "a").await.unwrap();
+    assert_eq!(again.handle().id(), first.handle().id());
+    assert!(matches!(submit(1 << 30, "b").await, Err(SubmitError::KeyReused { .. })));
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ async fn qemu(stage: &Stage) -> Qemu {
 async fn spec(stage: &Stage) -> VmSpec {
     let image = GuestImage::open(PathBuf::from(variable(IMAGE)).as_path()).unwrap();
     let scratch = stage.directory().join("scratch");
-    let disks = Disks { scratch: scratch.clone(), engine: None, outputs: Vec::new() };
+    let disks = Disks::only(scratch.clone());
     File::create(&scratch).and_then(|file| file.set_len(64 << 20)).unwrap();
     disks.format().await.unwrap();
     let disk =

@@ -39,6 +39,7 @@ impl Client<'_> {
         program::run(self.command(&words).args(["--output", &output]).arg(&context))?;
         self.show_the_newest_job()?;
         show(&archive)?;
+        self.boot_an_image(&archive)?;
         directory.remove()
     }
 }

@@ -28,6 +28,7 @@ pub(crate) fn environment<'a>(
         .env("KILN_KILND_STUB", binaries.path("kilnd-stub")?)
         .env("KILN_FAULTS", binaries.path("kiln_faults_preload")?)
         .env("KILN_IMAGE_BUILDER", binaries.path("kiln-image")?)
+        .env("KILN_ROOTFS", binaries.path("kiln-rootfs")?)
         .env("KILN_AGENT", guest_image::agent()?))
 }
 

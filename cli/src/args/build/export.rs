@@ -2,14 +2,18 @@
 
 mod image;
 mod kind;
+mod rootfs;
 
 use std::str::FromStr;
 
 use super::csv::{self, InvalidCsv};
-use crate::args::Destination;
+use crate::args::{Destination, InvalidRootfs};
 
-pub(crate) use self::image::{Compression, ImageOptions, InvalidImage};
 use self::kind::Kind;
+pub(crate) use self::{
+    image::{Compression, ImageOptions, InvalidImage},
+    rootfs::RootfsExport,
+};
 
 /// What is to come of a build, as one `--output` says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub(crate) enum Export {
     Archive { image: ImageOptions, format: ArchiveFormat, destination: Destination },
     /// As `type=image`, and into this machine's docker.
     Load(ImageOptions),
+    /// As `type=image`, and a root filesystem that is made of it.
+    Rootfs { image: ImageOptions, rootfs: Box<RootfsExport>, destination: Destination },
     /// The files of the result.
     Tree { platform_split: bool, destination: Destination },
 }
@@ -49,6 +55,12 @@ pub(crate) enum InvalidExport {
     NoBoolean { key: &'static str, value: String },
     #[error("type={kind} needs a directory: add dest=DIRECTORY")]
     NoDirectory { kind: &'static str },
+    #[error("type={kind} needs a file: add dest=FILE")]
+    NoFile { kind: &'static str },
+    #[error("{key}={value:?}: {reason}")]
+    Value { key: &'static str, value: String, reason: String },
+    #[error(transparent)]
+    Rootfs(#[from] InvalidRootfs),
     #[error("dest= is empty: name a file, a directory or - for stdout")]
     EmptyDestination,
     #[error("type=docker is a file: only type=oci takes tar=false")]
@@ -65,14 +77,19 @@ impl Export {
 
     pub(crate) fn image_mut(&mut self) -> Option<&mut ImageOptions> {
         match self {
-            Self::Image(image) | Self::Archive { image, .. } | Self::Load(image) => Some(image),
+            Self::Image(image)
+            | Self::Archive { image, .. }
+            | Self::Load(image)
+            | Self::Rootfs { image, .. } => Some(image),
             Self::Tree { .. } => None,
         }
     }
 
     pub(crate) fn destination(&self) -> Option<&Destination> {
         match self {
-            Self::Archive { destination, .. } | Self::Tree { destination, .. } => Some(destination),
+            Self::Archive { destination, .. }
+            | Self::Tree { destination, .. }
+            | Self::Rootfs { destination, .. } => Some(destination),
             Self::Image(_) | Self::Load(_) => None,
         }
     }
@@ -188,7 +205,6 @@ mod tests {
         refuse("type=local,dest=-", "needs a directory");
         refuse("type=oci,tar=false", "needs a directory");
         refuse("type=docker,dest=a,tar=false", "only type=oci");
-        refuse("type=rootfs,dest=a", "type=rootfs is refused");
         refuse("type=cacheonly", "type=cacheonly is refused");
         refuse("type=floppy", "\"floppy\" is no type of output");
         refuse("dest=a,push=true", "it has no type");

@@ -6,6 +6,10 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Platforms(pub(crate) Vec<String>);
 
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Platform(pub(crate) String);
+
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidPlatform {
     #[error("{text:?} is no platform: write OS/ARCH[/VARIANT], such as linux/arm64")]
@@ -19,6 +23,14 @@ impl FromStr for Platforms {
 
     fn from_str(text: &str) -> Result<Self, InvalidPlatform> {
         text.split(',').map(|text| platform(text.trim())).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl FromStr for Platform {
+    type Err = InvalidPlatform;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPlatform> {
+        platform(text.trim()).map(Self)
     }
 }
 

@@ -30,7 +30,7 @@ fn check(arguments: &[&str], names: &[&str], deliveries: &[&str]) -> Vec<v1::Bui
                 assert_eq!(*links == Links::AsTheyAre, of_tree, "{artifact}");
                 format!("{artifact}>{}/", path.display())
             }
-            Place::File(path) => format!("{artifact}>{}", path.display()),
+            Place::File(path) | Place::Device(path) => format!("{artifact}>{}", path.display()),
         })
         .collect();
     assert_eq!(told, deliveries, "{arguments:?}");

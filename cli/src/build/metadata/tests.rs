@@ -26,6 +26,7 @@ fn build(digest: &str, platforms: &[&str]) -> Build {
     Build {
         job: Job { id: "01jd".to_owned(), ..Job::default() },
         build: BuildRecord { result, ..BuildRecord::default() },
+        ..Build::default()
     }
 }
 

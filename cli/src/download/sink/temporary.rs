@@ -39,6 +39,11 @@ impl Temporary {
         self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes))
     }
 
+    /// `None` for a directory.
+    pub(super) fn file_mut(&mut self) -> Option<&mut File> {
+        self.file.as_mut()
+    }
+
     /// In the place of whatever file or link stood there.
     pub(super) fn rename(mut self, to: &Path) -> io::Result<()> {
         fs::rename(&self.path, to)?;

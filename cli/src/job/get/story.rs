@@ -3,6 +3,7 @@
 mod build;
 mod egress;
 mod registry;
+mod rootfs;
 #[cfg(test)]
 mod tests;
 
@@ -78,6 +79,12 @@ fn tell(story: &mut Story, job: &Job, now: Time) {
     if let Some(options) = &job.spec.build {
         build::options(story, options);
     }
+    if let Some(options) = &job.spec.rootfs {
+        rootfs::options(story, options);
+    }
+    if let Some(options) = &job.spec.boot {
+        rootfs::boot_options(story, options);
+    }
     disks(story, &job.spec);
     if let Some(key) = &job.idempotency_key {
         story.line("Key", key);
@@ -98,6 +105,12 @@ fn tell(story: &mut Story, job: &Job, now: Time) {
     egress::policy(story, &job.spec.egress);
     peaks(story, job);
     outputs(story, &job.outputs);
+    if let Some(made) = &job.rootfs {
+        rootfs::record(story, made);
+    }
+    if let Some(boot) = &job.boot {
+        rootfs::boot(story, boot);
+    }
     if let Some(record) = &job.egress {
         egress::record(story, record);
     }

@@ -25,6 +25,7 @@ impl From<v1::Build> for Build {
                 cached,
                 result: result.map(BuildResult::from),
             },
+            root_filesystems: Vec::new(),
         }
     }
 }

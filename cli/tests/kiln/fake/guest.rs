@@ -169,6 +169,7 @@ impl Guest {
             }
             Step::Echo => self.echo(state, usize::MAX, std::time::Duration::ZERO).await,
             Step::EchoThrough(each, after) => self.echo(state, each, after).await,
+            Step::Up(record) => self.job.send_modify(|job| job.boot = Some(record)),
             Step::Sleep(duration) => tokio::time::sleep(duration).await,
             Step::UntilCancelled => std::future::pending().await,
             Step::Break => self.push(Item::Broken(Some(Status::internal("the fake broke it")))),
@@ -249,7 +250,11 @@ impl Guest {
 
     pub(super) fn end(&self, state: &State) {
         self.job.send_modify(|job| {
-            (state.plan.end)(job);
+            if super::rootfs::is_one(job) {
+                super::rootfs::end(&state.plan.rootfs, job);
+            } else {
+                (state.plan.end)(job);
+            }
             job.set_phase(v1::Phase::Unspecified);
             job.ended_at = Some(SystemTime::now().into());
             if job.state() == v1::JobState::Completed {

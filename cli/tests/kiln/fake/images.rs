@@ -32,6 +32,8 @@ pub(crate) struct ImagePlan {
     pub(crate) break_export: Option<usize>,
     /// The longest tar that there is room for.
     pub(crate) room: Option<usize>,
+    /// Of every image.
+    pub(crate) user: &'static str,
     pub(crate) registry: v1::GetRegistryResponse,
 }
 
@@ -80,7 +82,10 @@ impl Images {
 
     fn find(&self, reference: &str) -> Result<v1::Image, Status> {
         let kept = self.kept.lock().unwrap();
-        kept.get(reference).cloned().ok_or_else(|| missing(reference))
+        let named = reference.split_once('@').map_or(reference, |(name, _)| name);
+        let has_digest = |image: &&v1::Image| reference.ends_with(&image.digest);
+        let found = kept.get(reference).or_else(|| kept.get(named).filter(has_digest));
+        found.cloned().ok_or_else(|| missing(reference))
     }
 
     fn keep(&self, image: &v1::Image) {
@@ -91,6 +96,11 @@ impl Images {
 fn reference(image: &v1::Image) -> String {
     let v1::Image { name, tag, digest, .. } = image;
     if tag.is_empty() { format!("{name}@{digest}") } else { format!("{name}:{tag}") }
+}
+
+fn config(user: &str) -> String {
+    let user = if user.is_empty() { String::new() } else { format!(r#","User":"{user}""#) };
+    format!(r#"{{"architecture":"amd64","config":{{"Cmd":["sh"]{user}}}}}"#)
 }
 
 fn missing(reference: &str) -> Status {
@@ -186,7 +196,7 @@ impl ImageService for Service {
         Ok(Response::new(v1::GetImageResponse {
             image: Some(image),
             manifest: r#"{"schemaVersion": 2}"#.into(),
-            config: r#"{"architecture":"amd64","config":{"Cmd":["sh"]}}"#.into(),
+            config: config(self.0.plan.images.user).into(),
             parts: vec![part],
         }))
     }

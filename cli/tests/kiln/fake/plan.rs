@@ -6,7 +6,7 @@ use bytes::Bytes;
 use kiln_proto::v1;
 use tonic::Status;
 
-use super::{BuildPlan, ImagePlan};
+use super::{BuildPlan, ImagePlan, RootfsPlan};
 
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -47,6 +47,8 @@ pub(crate) struct Plan {
     pub(crate) images: ImagePlan,
     /// What a build does, and what comes of it.
     pub(crate) build: BuildPlan,
+    /// What comes of a root filesystem.
+    pub(crate) rootfs: RootfsPlan,
     /// How a command of `ExecInJob` ends, once its stdin has come back on its stdout.
     pub(crate) exec_end: v1::exec_in_job_response::Event,
 }
@@ -90,6 +92,8 @@ pub(crate) enum Step {
     /// Stdin comes back on stdout until it is closed.
     Echo,
     Sleep(Duration),
+    /// What is booted is up.
+    Up(v1::BootRecord),
     /// Until somebody cancels the job, or for ever.
     UntilCancelled,
     /// The attachment fails; the job ends as planned.
@@ -127,6 +131,7 @@ impl Default for Plan {
             registry: None,
             images: ImagePlan::default(),
             build: BuildPlan::default(),
+            rootfs: RootfsPlan::default(),
             exec_end: v1::exec_in_job_response::Event::Exit(v1::ExitStatus { code: 0, signal: 0 }),
         }
     }

@@ -39,6 +39,7 @@ impl Service {
                 return Err(Status::not_found("there is no such source"));
             }
         }
+        super::rootfs::check(self, &spec)?;
         if self.0.plan.is_old {
             spec.egress = None;
         }
@@ -132,14 +133,14 @@ impl JobService for Service {
     ) -> Result<Response<Self::ReadLogStream>, Status> {
         let request = request.into_inner();
         let guest = self.find(&request.id)?;
-        let offset = request.offset;
+        let (offset, follow) = (request.offset, request.follow);
         self.0.log_requests.lock().unwrap().push(request);
         let planned: Vec<_> = self.0.plan.log.iter().cloned().map(Ok).collect();
         if !planned.is_empty() {
             return Ok(Response::new(Box::pin(tokio_stream::iter(planned))));
         }
         let (answers, stream) = mpsc::channel(1);
-        tokio::spawn(send_log(self.0.clone(), guest, offset, answers));
+        tokio::spawn(send_log(self.0.clone(), guest, (offset, follow), answers));
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
     }
 
@@ -175,6 +176,9 @@ impl JobService for Service {
         let guest = self.find(&start.id)?;
         if guest.job.borrow().state() != v1::JobState::Running {
             return Err(Status::failed_precondition("the job does not run"));
+        }
+        if super::rootfs::is_one(&guest.job.borrow()) {
+            return Err(Status::failed_precondition("nobody is let into the machine"));
         }
         let (responses, stream) = mpsc::channel(1);
         let exec = start.exec.unwrap_or_default();
@@ -270,27 +274,50 @@ impl HostService for Service {
 async fn send_log(
     state: Arc<State>,
     guest: Arc<Guest>,
-    offset: u64,
+    (mut offset, follow): (u64, bool),
     answers: mpsc::Sender<Result<v1::ReadLogResponse, Status>>,
 ) {
+    let (mut job, mut changed) = (guest.job.subscribe(), guest.changed.subscribe());
+    loop {
+        let is_over = has_ended(&job.borrow_and_update()) || !follow;
+        changed.borrow_and_update();
+        if send_items(&state, &guest, &mut offset, &answers).await.is_err() || is_over {
+            return;
+        }
+        tokio::select! {
+            _ = job.changed() => {}
+            _ = changed.changed() => {}
+        }
+    }
+}
+
+/// What there is from `offset` on, which goes with it; an error, when nobody listens.
+async fn send_items(
+    state: &Arc<State>,
+    guest: &Guest,
+    offset: &mut u64,
+    answers: &mpsc::Sender<Result<v1::ReadLogResponse, Status>>,
+) -> Result<(), ()> {
     for item in guest.log() {
         let Item::Output { offset: start, stream, bytes } = item else { continue };
         let skipped = usize::try_from(offset.saturating_sub(start)).unwrap();
         if skipped >= bytes.len() {
             continue;
         }
+        let end = start + bytes.len() as u64;
         state.die_if(|death| matches!(death, Death::InLog(at, _) if start >= *at)).await;
         let chunk = v1::LogChunk {
-            offset: start.max(offset),
+            offset: start.max(*offset),
             time: Some(SystemTime::now().into()),
             stream: stream.into(),
             data: bytes.slice(skipped..),
         };
         let event = Some(v1::read_log_response::Event::Chunk(chunk));
-        if answers.send(Ok(v1::ReadLogResponse { event })).await.is_err() {
-            return;
-        }
+        answers.send(Ok(v1::ReadLogResponse { event })).await.map_err(drop)?;
+        *offset = end;
+        state.sent.send_modify(|sent| *sent += end - start);
     }
+    Ok(())
 }
 
 pub(super) fn has_ended(job: &v1::Job) -> bool {

@@ -39,7 +39,8 @@ pub(super) fn make(
     // Under a name that does not change with each build.
     link(&std::env::current_exe()?, &below(inside::PROGRAMS).join("stories"))?;
     let manifest = settings.guest_image.join("manifest.json");
-    for file in [&image.kernel.path, &image.initramfs.path, &image.root.path, &manifest] {
+    let GuestImage { kernel, initramfs, root, tools, .. } = image;
+    for file in [&kernel.path, &initramfs.path, &root.path, &tools.path, &manifest] {
         let name = file.file_name().context("a file without a name")?;
         link(file, &below(inside::IMAGE).join(name))?;
     }

@@ -154,6 +154,9 @@ fn base(busybox: &[u8]) -> anyhow::Result<Vec<u8>> {
         let mut header = tar::Header::new_ustar();
         header.set_entry_type(kind);
         header.set_mode(mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
         header.set_size(size as u64);
         header
     };
@@ -174,6 +177,9 @@ fn tar(files: &[(&str, Vec<u8>)]) -> anyhow::Result<Vec<u8>> {
     for (name, content) in files {
         let mut header = tar::Header::new_ustar();
         header.set_mode(0o755);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
         header.set_size(content.len() as u64);
         tar.append_data(&mut header, name, &content[..])?;
     }

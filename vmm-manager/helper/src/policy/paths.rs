@@ -30,8 +30,12 @@ impl Policy {
     pub(super) fn path(&self, given: &JailPath, directory: &Path) -> Result<(), Refusal> {
         let JailPath { path, access } = given;
         let (allowed, access) = match access {
-            Access::Read => (self.is_readable(path, directory)?, "a file to read"),
-            Access::Execute => (self.is_readable(path, directory)?, "a file to execute"),
+            Access::Read => (self.is_readable(path, directory, is_given)?, "a file to read"),
+            // Nothing of a tenant's is executed.
+            Access::Execute => {
+                let own = self.is_readable(path, directory, |_| false)?;
+                (own, "a file to execute")
+            }
             // How they are opened, and that they are what they are to be, is the jail's to see to.
             Access::Write => (is_below(path, directory), "a file to write"),
             Access::Sockets => (is_below(path, directory), "a directory of sockets"),
@@ -51,15 +55,20 @@ impl Policy {
     }
 
     /// By where it leads, and not by its name alone: below the home, where kilnd may put links, to
-    /// no other place than its name says.
-    fn is_readable(&self, path: &Path, directory: &Path) -> Result<bool, Refusal> {
+    /// no other place than its name says. `is_given` is what the home has for machines besides their
+    /// own directories.
+    fn is_readable(
+        &self,
+        path: &Path,
+        directory: &Path,
+        is_given: impl Fn(&Path) -> bool,
+    ) -> Result<bool, Refusal> {
         if !is_plain(path) {
             return Ok(false);
         }
         let io = |source: io::Error| Refusal::Io { path: path.to_owned(), source };
         if let Ok(below) = path.strip_prefix(&self.home) {
-            let sources = Path::new("sources");
-            if !below.starts_with(sources) && !is_below(path, directory) {
+            if !is_given(below) && !is_below(path, directory) {
                 return Ok(false);
             }
             let home = File::open(&self.home).map_err(io)?;
@@ -74,6 +83,25 @@ impl Policy {
         let system = SYSTEM.iter().map(Path::new);
         let mut roots = system.chain(self.readable.iter().map(PathBuf::as_path));
         Ok(self.is_program(path) || roots.any(|root| meant.starts_with(root)))
+    }
+}
+
+fn is_given(below: &Path) -> bool {
+    below.starts_with("sources") || is_output(below)
+}
+
+/// What a job has left, which another machine of its tenant's boots. A name with a dot in it is none
+/// yet.
+fn is_output(below: &Path) -> bool {
+    let parts: Vec<_> = below.components().map(Component::as_os_str).collect();
+    match parts[..] {
+        [jobs, _, outputs, name] => {
+            let letters = name.as_encoded_bytes();
+            let is_plain =
+                |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
+            jobs == "jobs" && outputs == "outputs" && letters.iter().all(is_plain)
+        }
+        _ => false,
     }
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn requests_are_refused() {
 
 /// Links where kilnd could put some.
 fn plant(stage: &Stage) {
-    for link in ["vms/job/link", "vms/job/run/link", "sources/link"] {
+    for link in ["vms/job/link", "vms/job/run/link", "sources/link", "jobs/one/outputs/link"] {
         symlink("/etc/shadow", stage.policy.home.join(link)).unwrap();
     }
 }

@@ -21,6 +21,7 @@ pub(crate) fn good(stage: &Stage) -> Order {
             at("/etc/ld.so.cache".into(), Read),
             at(stage.root().join("image/kernel"), Read),
             at(home.join("sources/s"), Read),
+            at(home.join("jobs/one/outputs/rootfs"), Read),
             at(job.join("disk"), Write),
             at(job.join("run"), Sockets),
             at("/dev/null".into(), Device),
@@ -229,7 +230,20 @@ fn paths(add: &mut impl FnMut(&str, &dyn Fn(&mut Order)), home: &str, job: &str)
         "../disk",
     ]
     .map(str::to_owned);
-    let at_home = ["", "/vms", "/vms/other", "/vms/other/disk", "/store/db", "/instance", "/jobs"];
+    let at_home = [
+        "",
+        "/vms",
+        "/vms/other",
+        "/vms/other/disk",
+        "/store/db",
+        "/instance",
+        "/jobs",
+        "/jobs/one/log",
+        "/jobs/one/outputs",
+        "/jobs/one/outputs/../log",
+        "/jobs/one/outputs/rootfs.partial",
+        "/jobs/one/outputs/rootfs/x",
+    ];
     let of_job = ["/../other/disk", "/../../store/db", "/..", "/run/../../other/x"];
     let own = ["/./disk", "//disk", "/link", "/run/link"];
     let bad = elsewhere
@@ -242,14 +256,22 @@ fn paths(add: &mut impl FnMut(&str, &dyn Fn(&mut Order)), home: &str, job: &str)
             add(&format!("{access:?} of {path}"), &|order| give(order, path, access));
         }
     }
+    // Tenants' bytes are data.
+    for path in ["sources/s", "jobs/one/outputs/rootfs"].map(|path| format!("{home}/{path}")) {
+        for access in [Execute, Write] {
+            add(&format!("{access:?} of {path}"), &|order| give(order, &path, access));
+        }
+    }
     // Links that kilnd put there, and other spellings.
     for access in [Read, Execute] {
         for path in own.iter().map(|suffix| format!("{job}{suffix}")) {
             add(&format!("{access:?} of {path}"), &|order| give(order, &path, access));
         }
-        add(&format!("{access:?} of a linked source"), &|order| {
-            give(order, &format!("{home}/sources/link"), access);
-        });
+        for link in ["sources/link", "jobs/one/outputs/link"] {
+            add(&format!("{access:?} of the link {link}"), &|order| {
+                give(order, &format!("{home}/{link}"), access);
+            });
+        }
     }
     for path in own.iter().take(2).map(|suffix| format!("{job}{suffix}")) {
         for access in [Write, Sockets, Files, Device] {

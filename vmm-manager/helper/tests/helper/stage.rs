@@ -47,11 +47,14 @@ impl Stage {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().canonicalize().unwrap();
         let (home, image) = (root.join("home"), root.join("image"));
-        for path in ["vms/job/run", "vms/other", "sources", "store", "jobs"] {
+        for path in ["vms/job/run", "vms/other", "sources", "store", "jobs/one/outputs"] {
             fs::create_dir_all(home.join(path)).unwrap();
         }
         fs::create_dir(&image).unwrap();
-        for file in ["home/store/db", "home/instance", "home/sources/s", "image/kernel"] {
+        let output = "home/jobs/one/outputs/rootfs";
+        let files = ["home/store/db", "home/instance", "home/sources/s", "image/kernel"];
+        let partial = "home/jobs/one/outputs/rootfs.partial";
+        for file in files.into_iter().chain([output, partial, "home/jobs/one/log"]) {
             fs::write(root.join(file), "").unwrap();
         }
         for file in ["disk", "run/vsock.sock"] {

@@ -1,6 +1,7 @@
 //! The service on a real socket, over real stores: a build's image from its disk to a client.
 
 mod caches;
+mod rootfs;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

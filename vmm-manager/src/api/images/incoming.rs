@@ -30,7 +30,7 @@ pub(super) struct Export {
 }
 
 /// `at` is where the request has it.
-pub(super) fn reference(at: &str, text: &str) -> Result<Reference, InvalidField> {
+pub(in crate::api) fn reference(at: &str, text: &str) -> Result<Reference, InvalidField> {
     text.parse().map_err(|error| {
         let cause = std::error::Error::source(&error);
         let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();

@@ -12,12 +12,12 @@ mod dockerfile;
 mod export;
 mod image;
 mod pair;
-mod platform;
+pub(super) mod platform;
 mod run;
 mod secret;
 #[cfg(test)]
 pub(in crate::api) mod tests;
-mod text;
+pub(super) mod text;
 
 use kiln_proto::v1;
 
@@ -81,6 +81,12 @@ fn job_spec(spec: Option<v1::JobSpec>, most_output_bytes: u64) -> Result<JobSpec
         Some(v1::job_spec::Work::Build(build)) => build,
         Some(v1::job_spec::Work::Exec(_)) => {
             return Err(InvalidField::new("spec.exec", "is no build; JobService creates it"));
+        }
+        Some(v1::job_spec::Work::Rootfs(_)) => {
+            return Err(InvalidField::new("spec.rootfs", "is no build; JobService creates it"));
+        }
+        Some(v1::job_spec::Work::Boot(_)) => {
+            return Err(InvalidField::new("spec.boot", "is no build; JobService creates it"));
         }
         None => return Err(InvalidField::new("spec.build", "is missing")),
     };

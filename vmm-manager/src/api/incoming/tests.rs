@@ -1,5 +1,8 @@
 //! Every field of a request, wrong in every way that has a name of its own.
 
+/// Far beyond what any case asks for.
+const MOST: u64 = u64::MAX;
+
 pub(in crate::api) mod fuzz;
 
 use kiln_net::policy::Policy;
@@ -24,20 +27,20 @@ fn variable(name: &str, value: &str) -> v1::EnvironmentVariable {
 }
 
 fn check(spec: v1::JobSpec, field: &str) {
-    let error = job_spec(Some(spec)).unwrap_err();
+    let error = job_spec(Some(spec), MOST).unwrap_err();
     assert_eq!(error.field, field, "{error}");
 }
 
 #[test]
 fn defaults_are_filled_in() {
-    let spec = job_spec(Some(valid())).unwrap();
+    let spec = job_spec(Some(valid()), MOST).unwrap();
     assert_eq!((spec.cpus, spec.memory_bytes, spec.disk_bytes), (1, 512 << 20, 10 << 30));
     assert!(spec.timeout.is_none() && !spec.attach);
 }
 
 #[test]
 fn the_wrong_field_is_named() {
-    assert_eq!(job_spec(None).unwrap_err().field, "spec");
+    assert_eq!(job_spec(None, MOST).unwrap_err().field, "spec");
     check(v1::JobSpec { work: None, ..valid() }, "spec.work");
     check(v1::JobSpec { memory_bytes: 1, ..valid() }, "spec.memory_bytes");
     check(v1::JobSpec { memory_bytes: u64::MAX, ..valid() }, "spec.memory_bytes");
@@ -91,7 +94,10 @@ fn disks_are_named_by_what_is_wrong_with_them() {
     }
     for path in ["/", "/in/", "/in/."] {
         check(input(&id, path, v1::DiskFormat::Raw.into()), "spec.inputs[0].path");
-        assert!(job_spec(Some(input(&id, path, 0))).is_ok(), "a directory, which a tar needs");
+        assert!(
+            job_spec(Some(input(&id, path, 0)), MOST).is_ok(),
+            "a directory, which a tar needs"
+        );
     }
     check(input(&id, "/in", 3), "spec.inputs[0].format");
     check(input(&id, "/in", -1), "spec.inputs[0].format");
@@ -115,7 +121,7 @@ fn disks_have_their_defaults_and_whole_blocks() {
         outputs: vec![output("a", "/a"), odd],
         ..valid()
     };
-    let spec = job_spec(Some(wire)).unwrap();
+    let spec = job_spec(Some(wire), MOST).unwrap();
     assert_eq!((&spec.inputs[0].source, spec.inputs[0].format), (&id, DiskFormat::Raw));
     let sizes: Vec<_> =
         spec.outputs.iter().map(|output| (output.max_bytes, output.format)).collect();
@@ -136,7 +142,8 @@ fn a_terminal_has_a_size_and_needs_stdin() {
     check(terminal(65_536, 80, true), "spec.exec.terminal.rows");
     check(terminal(24, 0, true), "spec.exec.terminal.columns");
     check(terminal(24, u32::MAX, true), "spec.exec.terminal.columns");
-    let super::Work::Exec(exec) = job_spec(Some(terminal(1, 65_535, true))).unwrap().work else {
+    let super::Work::Exec(exec) = job_spec(Some(terminal(1, 65_535, true)), MOST).unwrap().work
+    else {
         panic!()
     };
     assert_eq!(exec.terminal, Some(TerminalSize { rows: 1, columns: 65_535 }));
@@ -157,7 +164,7 @@ fn a_key_is_printable_and_short() {
 fn what_is_unusual_and_right_is_taken_as_it_is() {
     let value = "it's \"$HOME\" `id`\n$(reboot) \u{1f525}";
     let spec = exec(|exec| exec.env = vec![variable("A", value), variable("PATH", "/x")]);
-    let super::Work::Exec(exec) = job_spec(Some(spec)).unwrap().work else { panic!() };
+    let super::Work::Exec(exec) = job_spec(Some(spec), MOST).unwrap().work else { panic!() };
     assert_eq!(
         exec.env,
         [("A".to_owned(), value.to_owned()), ("PATH".to_owned(), "/x".to_owned())]
@@ -172,8 +179,8 @@ fn egress(mode: i32, rules: &[&str]) -> v1::JobSpec {
 #[test]
 fn a_policy_is_read_and_its_wrong_rule_is_named() {
     let allow = v1::EgressMode::Allow.into();
-    assert_eq!(job_spec(Some(valid())).unwrap().egress, Policy::None);
-    let spec = job_spec(Some(egress(allow, &["two.test:22/tcp", "ONE.test"]))).unwrap();
+    assert_eq!(job_spec(Some(valid()), MOST).unwrap().egress, Policy::None);
+    let spec = job_spec(Some(egress(allow, &["two.test:22/tcp", "ONE.test"])), MOST).unwrap();
     assert_eq!(spec.egress.to_string(), "allow=one.test:443,two.test:22/tcp");
     check(egress(99, &[]), "spec.egress.mode");
     check(egress(allow, &[]), "spec.egress.rules");

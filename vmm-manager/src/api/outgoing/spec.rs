@@ -2,13 +2,13 @@
 
 use kiln_proto::v1;
 
-use super::{build, egress};
+use super::{build, egress, rootfs};
 use crate::job::{DiskFormat, Exec, InputDisk, JobSpec, OutputDisk, TerminalSize, Work};
 
 pub(in crate::api) fn job_spec(spec: &JobSpec) -> v1::JobSpec {
     let JobSpec { cpus, memory_bytes, disk_bytes, timeout, attach, work, inputs, outputs, egress } =
         spec;
-    // What a build brings and leaves follows from it, and stands there.
+    // What a build, and what a root filesystem, brings and leaves follows from it.
     let (work, inputs, outputs) = match work {
         Work::Exec(exec) => {
             (v1::job_spec::Work::Exec(exec_spec(exec)), inputs.as_slice(), outputs.as_slice())
@@ -16,6 +16,14 @@ pub(in crate::api) fn job_spec(spec: &JobSpec) -> v1::JobSpec {
         Work::Build(build) => {
             let build = build::spec(build, inputs, outputs);
             (v1::job_spec::Work::Build(build), [].as_slice(), [].as_slice())
+        }
+        Work::Rootfs(rootfs) => {
+            let rootfs = rootfs::rootfs_spec(rootfs);
+            (v1::job_spec::Work::Rootfs(rootfs), [].as_slice(), [].as_slice())
+        }
+        Work::Boot(boot) => {
+            let boot = rootfs::boot_spec(boot);
+            (v1::job_spec::Work::Boot(boot), [].as_slice(), [].as_slice())
         }
     };
     v1::JobSpec {

@@ -150,7 +150,9 @@ async fn echo(
             Told::Stdin(data) => String::from_utf8(data.to_vec()).ok()?,
             Told::Signal(signal) => format!("signal {};", signal.number),
             Told::Resize(size) => format!("{} by {};", size.rows, size.columns),
-            Told::Kill(_) | Told::Taken(_) | Told::Part(_) | Told::Build(_) => return None,
+            Told::Kill(_) | Told::Taken(_) | Told::Part(_) | Told::Build(_) | Told::Boot(_) => {
+                return None;
+            }
             Told::StdinClosed(_) => {
                 let status = Some(v1::exec_exited::Status::Code(3));
                 let exited = v1::ExecExited { status, ..v1::ExecExited::default() };

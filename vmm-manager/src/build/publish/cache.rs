@@ -40,7 +40,7 @@ pub(super) async fn push(
     at: usize,
     target: &Reference,
 ) -> Result<(), Failure> {
-    let caller = publisher.registry.pusher(&publisher.owner.tenant);
+    let caller = publisher.registry.caller_of(&publisher.owner.tenant);
     let images = publisher.registry.images();
     let progress = Arc::new(|_| ());
     let (maker, progress) = (&publisher.maker, progress as _);

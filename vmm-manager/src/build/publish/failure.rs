@@ -68,7 +68,7 @@ pub(super) fn reference(name: &str) -> Result<Reference, Failure> {
 }
 
 /// Of what the host has counted itself.
-pub(in crate::build) fn digest(text: &str) -> Result<Digest, Failure> {
+pub(crate) fn digest(text: &str) -> Result<Digest, Failure> {
     text.parse().map_err(|error| {
         Failure::infrastructure(PUBLISH, &error as &(dyn Error + 'static)).with("digest", text)
     })

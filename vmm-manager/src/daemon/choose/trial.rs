@@ -148,8 +148,7 @@ impl<'a> Trials<'a> {
         payload: Payload,
         directory: &Path,
     ) -> anyhow::Result<ProbeVerdict> {
-        let disks =
-            Disks { scratch: directory.join("scratch.raw"), engine: None, outputs: Vec::new() };
+        let disks = Disks::only(directory.join("scratch.raw"));
         disk::allocate(&disks.scratch, PROBE_DISK_BYTES)?;
         disks.format().await?;
         let parts = Parts {
@@ -163,6 +162,7 @@ impl<'a> Trials<'a> {
             memory_bytes: PROBE_MEMORY_BYTES,
             disks: &disks,
             sources: &[],
+            words: &[],
             network: None,
         };
         let mut spec = machine::spec(self.image, parts);

@@ -171,3 +171,45 @@ fn no_more_stdin_is_taken_than_was_sent() {
     earlier(None, vec![started_at(u64::MAX, false), taken(u64::MAX), code(0)], "");
     earlier(None, vec![started_at(1 << 60, false), taken((1 << 60) + 5)], "more stdin taken");
 }
+
+fn booted(events: impl IntoIterator<Item = Event>, expected: &str) {
+    let command = BootCommand {
+        id: "boot".into(),
+        output_offset: 0,
+        timeout: None,
+        start_limit: Duration::ZERO,
+        disk: "kiln-boot".into(),
+        init: String::new(),
+        arguments: Vec::new(),
+        probe: None,
+    };
+    let mut order = Order::of_boot(&command);
+    let admitted = events
+        .into_iter()
+        .try_for_each(|event| order.admit(ExecResponse { event: Some(event) }).map(drop));
+    match admitted {
+        Ok(()) => assert_eq!(expected, ""),
+        Err(error) => {
+            assert!(!expected.is_empty() && error.to_string().contains(expected), "{error}");
+        }
+    }
+}
+
+fn up(by: &str) -> Event {
+    Event::Up(v1::BootUp { degraded: false, by: by.to_owned() })
+}
+
+#[test]
+fn only_a_machine_comes_up_and_once() {
+    for by in ["init", "systemd", "started", "command", "port"] {
+        booted([started(), stdout(1), up(by), stdout_at(1, 1), code(0)], "");
+    }
+    booted([started(), up("init"), up("init")], "did so twice");
+    booted([up("init")], "before its start");
+    booted([started(), code(0), up("init")], "after its end");
+    for by in ["", "Init", "\u{1b}[2J", &"x".repeat(1 << 20)] {
+        booted([started(), up(by)], "by nothing known");
+    }
+    booted([started(), stderr_at(0, 1)], "errors beside");
+    check([started(), up("init")], "a command that came up");
+}

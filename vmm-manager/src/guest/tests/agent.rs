@@ -105,6 +105,9 @@ impl Heard {
                 exec_request::Event::Part(part) => {
                     said.push(format!("{} bytes of {}", part.data.len(), part.name));
                 }
+                exec_request::Event::Boot(boot) => {
+                    said.push(format!("boot {} from {}", boot.id, boot.output_offset));
+                }
                 exec_request::Event::Build(build) => {
                     said.push(format!("build {} from {}", build.id, build.output_offset));
                 }

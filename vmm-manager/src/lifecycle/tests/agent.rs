@@ -40,8 +40,31 @@ pub(super) struct Script {
     pub(super) engine: Engine,
     /// What it says of each output's disk.
     pub(super) pack: v1::disk_response::Event,
+    /// What a machine does that boots a root filesystem, each in its turn.
+    pub(super) boots: Arc<Mutex<Vec<Boot>>>,
+    /// What a guest has written to disks, by their serials.
+    pub(super) disks: Arc<Mutex<Vec<(&'static str, Bytes)>>>,
+    /// Where a source goes that is unpacked.
+    pub(super) unpacked: Arc<Mutex<Vec<String>>>,
     /// What a build was asked with, and each signal to it.
     pub(super) heard: Arc<Mutex<Vec<exec_request::Event>>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Boot {
+    /// And stays so.
+    Up,
+    /// By something else than our init, or by nothing that is known.
+    UpBy(&'static str),
+    UpTwice,
+    /// Is up, and then its command ends.
+    Ends(i32),
+    /// Before it is up.
+    Exits(i32),
+    Refuses,
+    /// As no disk to boot from.
+    RefusesDisk,
+    Hangs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +112,9 @@ impl Script {
             begun,
             engine: Engine::Starts,
             pack: v1::disk_response::Event::Done(v1::DiskDone { length_bytes: 4096 }),
+            boots: Arc::default(),
+            disks: Arc::default(),
+            unpacked: Arc::default(),
             heard: Arc::default(),
         }
     }
@@ -160,9 +186,14 @@ impl Agent for Scripted {
 
     async fn unpack(
         &self,
-        _: Request<v1::UnpackRequest>,
+        request: Request<v1::UnpackRequest>,
     ) -> Result<Response<Self::UnpackStream>, Status> {
-        Err(Status::unimplemented("unpack"))
+        let v1::UnpackRequest { disk, length_bytes, format: _, path } = request.into_inner();
+        self.script.unpacked.lock().unwrap().push(format!("{disk} to {path}"));
+        let (events, receiver) = mpsc::channel(1);
+        let event = Some(v1::disk_response::Event::Done(v1::DiskDone { length_bytes }));
+        events.send(Ok(v1::DiskResponse { event })).await.unwrap();
+        Ok(Response::new(ReceiverStream::new(receiver)))
     }
 
     async fn pack(
@@ -203,7 +234,16 @@ impl Agent for Scripted {
         let (id, output_offset) = loop {
             let event = requests.message().await?.and_then(|request| request.event);
             match event {
-                Some(exec_request::Event::Start(start)) => break (start.id, start.output_offset),
+                Some(exec_request::Event::Start(start)) => {
+                    self.script.hears(exec_request::Event::Start(start.clone()));
+                    break (start.id, start.output_offset);
+                }
+                Some(exec_request::Event::Boot(start)) => {
+                    let offset = start.output_offset;
+                    self.script.hears(exec_request::Event::Boot(start));
+                    tokio::spawn(boot(self.script.clone(), offset, requests, events));
+                    return Ok(Response::new(Box::pin(ReceiverStream::new(receiver))));
+                }
                 Some(event @ exec_request::Event::Part(_)) => self.script.hears(event),
                 Some(exec_request::Event::Build(start)) => {
                     self.script.hears(exec_request::Event::Build(start.clone()));
@@ -292,6 +332,59 @@ async fn paced(script: Script, memory: Arc<Memory>, offset: u64, events: Events)
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     tell(&events, Event::Exited(exited(Exit::Code(script.code)))).await;
+}
+
+async fn boot(
+    script: Script,
+    offset: u64,
+    mut requests: Streaming<v1::ExecRequest>,
+    events: Events,
+) {
+    let boot = script.boots.lock().unwrap().remove(0);
+    let refused = match boot {
+        Boot::Refuses => Some((v1::exec_refused::Reason::NotFound, "there is no /sbin/init")),
+        Boot::RefusesDisk => Some((v1::exec_refused::Reason::Invalid, "the disk has no ext4")),
+        _ => None,
+    };
+    if let Some((reason, message)) = refused {
+        let (reason, message) = (reason.into(), message.to_owned());
+        tell(&events, Event::Refused(v1::ExecRefused { reason, message })).await;
+        return;
+    }
+    tell(&events, Event::Started(v1::ExecStarted { pid: 1, ..v1::ExecStarted::default() })).await;
+    // Once: who comes back has it.
+    if offset == 0 {
+        tell(&events, stdout(0, Bytes::from_static(b"hello from init\n"))).await;
+    }
+    let up = |by: &str| Event::Up(v1::BootUp { degraded: false, by: by.to_owned() });
+    let end = match boot {
+        Boot::UpBy(what) => {
+            tell(&events, up(what)).await;
+            None
+        }
+        Boot::UpTwice => {
+            tell(&events, up("init")).await;
+            tell(&events, up("init")).await;
+            None
+        }
+        Boot::Up => {
+            tell(&events, up("init")).await;
+            None
+        }
+        Boot::Ends(code) => {
+            tell(&events, up("init")).await;
+            Some(code)
+        }
+        Boot::Exits(code) => Some(code),
+        Boot::Refuses | Boot::RefusesDisk | Boot::Hangs => None,
+    };
+    if let Some(code) = end {
+        tell(&events, Event::Exited(exited(Exit::Code(code)))).await;
+        return;
+    }
+    while let Ok(Some(request)) = requests.message().await {
+        request.event.into_iter().for_each(|event| script.hears(event));
+    }
 }
 
 async fn work(script: Script, mut requests: Streaming<v1::ExecRequest>, events: Events) {

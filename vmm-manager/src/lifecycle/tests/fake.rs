@@ -35,6 +35,8 @@ pub(super) enum Fault {
 #[derive(Debug, Default)]
 pub(super) struct Rack {
     machines: Mutex<HashMap<PathBuf, Arc<Core>>>,
+    /// What each was made with: its kernel's words, and its disks by serial.
+    pub(super) made: Mutex<Vec<(String, Vec<String>)>>,
     /// From now on a machine that is dropped lives on, as under a daemon that was killed.
     pub(super) daemon_died: AtomicBool,
 }
@@ -88,6 +90,15 @@ impl Vmm for FakeVmm {
         for disk in &spec.disks {
             assert!(disk.read_only || disk.path.exists(), "{} is not there", disk.path.display());
         }
+        for disk in &spec.disks {
+            let written = self.script.disks.lock().unwrap();
+            for (_, bytes) in written.iter().filter(|(serial, _)| *serial == disk.serial) {
+                let file = std::fs::File::options().write(true).open(&disk.path).unwrap();
+                std::os::unix::fs::FileExt::write_all_at(&file, bytes, 0).unwrap();
+            }
+        }
+        let serials = spec.disks.iter().map(|disk| disk.serial.to_string()).collect();
+        self.rack.made.lock().unwrap().push((spec.command_line.clone(), serials));
         if let Some(network) = &spec.network {
             assert!(network.config.exists() && network.record.exists(), "a gateway has no files");
         }

@@ -66,7 +66,7 @@ pub(super) async fn adopted(bench: &Bench, job: &Arc<JobHandle>) -> Turn {
     timeout(PATIENCE, bench.host.adopt(Arc::clone(job))).await.unwrap()
 }
 
-async fn stored(job: &JobHandle) -> Vec<u8> {
+pub(super) async fn stored(job: &JobHandle) -> Vec<u8> {
     let mut reader = job.log().unwrap().read_from(0);
     let mut bytes = Vec::new();
     while let Some(event) = reader.next_stored().await.unwrap() {

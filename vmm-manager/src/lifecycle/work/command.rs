@@ -19,11 +19,12 @@ use crate::{
     guest::{AgentCode, Command, ExecInput, ExecOutput, GuestError},
     job::{Exec, Failure, FailureClass, Outcome, Phase, Step, Work},
     lifecycle::{
-        Host, build,
-        end::guest_failure,
+        Host, boot, build,
+        end::{EXPLANATION, guest_failure},
         greeted::Greeted,
         interrupt::{Interrupted, cancelled},
         limits::PhaseLimits,
+        rootfs,
     },
     log::{AppendError, Log},
     store::JobHandle,
@@ -33,7 +34,7 @@ use crate::{
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 #[derive(Debug)]
-pub(super) enum WorkError {
+pub(in crate::lifecycle) enum WorkError {
     Guest(GuestError),
     Log(AppendError),
     /// A build's guest said what no agent of ours says.
@@ -57,11 +58,17 @@ pub(super) async fn run(
 ) -> Result<Outcome, Interrupted> {
     job.begin_phase(Phase::Building).detach();
     job.begin_step(Step::Work).detach();
-    match exchange(host, job, greeted, sink, readers, resumed).await {
+    let mut told = boot::Told::of(job);
+    match exchange(host, job, greeted, sink, readers, &mut told, resumed).await {
         Ok(outcome) => Ok(outcome),
         Err(WorkError::Log(error)) => Err(super::log_failure(&error).into()),
         Err(WorkError::Events(what)) => Err(no_events(&what).into()),
-        Err(WorkError::Guest(error)) => Err(of_guest(error, greeted).await.into()),
+        Err(WorkError::Guest(error)) => match (boot::of(job), &error) {
+            (None, _) | (Some(_), GuestError::Agent { .. }) => {
+                Err(of_guest(error, greeted).await.into())
+            }
+            (Some(_), _) => Ok(boot::silent(error, greeted.machine(), &told).await?),
+        },
     }
 }
 
@@ -71,6 +78,7 @@ async fn exchange(
     greeted: &Greeted,
     sink: &mut Sink,
     readers: &Log,
+    told: &mut boot::Told,
     resumed: bool,
 ) -> Result<Outcome, WorkError> {
     let from = sink.end_offset();
@@ -86,7 +94,7 @@ async fn exchange(
     let deadline = job.spec().timeout.map_or(FOREVER, |limit| limit + host.limits.overrun);
     let overdue = Instant::now() + deadline;
     let (stdin, reports) = control::stdin();
-    let delivery = Delivery { input: input.clone(), reports, job };
+    let delivery = Delivery { input: input.clone(), reports, job, greeted, told };
     let work = delivery.run(&mut from_guest, sink);
     tokio::pin!(work);
     let client = control::serve(job, &input, stdin, readers, &host.limits);
@@ -96,6 +104,11 @@ async fn exchange(
         // A command that does not read its stdin must not hold up its output.
         never = client => match never {},
         never = ssh => match never {},
+        // What it wrote last is mostly on its way still.
+        () = boot::ended(job, greeted.machine()) => {
+            let over = timeout(EXPLANATION, work).await;
+            return over.unwrap_or_else(|_| Err(WorkError::Guest(boot::gone())));
+        }
         () = sleep_until(overdue) => return Ok(Outcome::Timeout),
         reason = job.cancellation().cancelled() => reason,
     };
@@ -105,6 +118,7 @@ async fn exchange(
     job.begin_step(Step::Stop).detach();
     tokio::select! {
         _ = &mut work => {}
+        () = boot::ended(job, greeted.machine()) => drop(timeout(EXPLANATION, &mut work).await),
         () = end_command(&input, job, &host.limits) => {}
     }
     Ok(cancelled(reason))
@@ -124,6 +138,10 @@ async fn ask(
         Work::Build(build) => {
             greeted.guest.build(build::command(host, job, build, output_offset, resumed)).await
         }
+        Work::Rootfs(rootfs) => {
+            greeted.guest.exec(rootfs::command(host, job, rootfs, output_offset)).await
+        }
+        Work::Boot(boot) => greeted.guest.boot(boot::command(host, job, boot, output_offset)).await,
     }
 }
 
@@ -141,15 +159,16 @@ async fn serve_ssh(job: &JobHandle, greeted: &Greeted) -> Infallible {
 /// the engine kill its steps.
 async fn end_command(input: &ExecInput, job: &JobHandle, limits: &PhaseLimits) {
     const SIGTERM: i32 = 15;
+    let grace = if boot::of(job).is_some() { boot::grace(limits) } else { limits.grace };
     let insist = async {
         if build::of(job).is_none() {
             let _ = input.signal(SIGTERM).await;
-            sleep(limits.grace).await;
+            sleep(grace).await;
         }
         let _ = input.kill().await;
         sleep(limits.kill).await;
     };
-    let _ = timeout(limits.grace + 2 * limits.kill, insist).await;
+    let _ = timeout(grace + 2 * limits.kill, insist).await;
 }
 
 /// The same for the first time and for every later one: an agent that knows the id goes on.

@@ -21,13 +21,13 @@ use crate::{
 };
 
 /// What the command used of the outside, as far as the host saw it.
-pub(super) struct Used {
+pub(in crate::lifecycle) struct Used {
     network: Option<Arc<EgressRecord>>,
     registry: Option<Arc<RegistryRecord>>,
 }
 
 /// Puts what has happened into the job's record, before its end is.
-pub(super) async fn record(job: &JobHandle, greeted: &Greeted) -> Used {
+pub(in crate::lifecycle) async fn record(job: &JobHandle, greeted: &Greeted) -> Used {
     // First: what was served after it is not the command's.
     let registry = greeted.registry().map(|ledger| record_registry(job, ledger));
     let network = match greeted.egress() {

@@ -21,20 +21,23 @@ use crate::{
 };
 
 #[derive(Debug)]
-pub(super) struct Sink {
+pub(in crate::lifecycle) struct Sink {
     log: LogWriter,
     build: Option<Tracker>,
 }
 
 impl Sink {
     /// That of a job that begins, or what an earlier kilnd left of it.
-    pub(super) async fn open(host: &Host, job: &JobHandle) -> Result<(Self, Log), Failure> {
+    pub(in crate::lifecycle) async fn open(
+        host: &Host,
+        job: &JobHandle,
+    ) -> Result<(Self, Log), Failure> {
         let (log, readers) = super::open_log(host, job).await?;
         let build = match job.spec().work {
             Work::Build(_) => {
                 Some(Tracker::of(&readers).await.map_err(|error| log_failure(&error))?)
             }
-            Work::Exec(_) => None,
+            Work::Exec(_) | Work::Rootfs(_) | Work::Boot(_) => None,
         };
         Ok((Self { log, build }, readers))
     }
@@ -44,7 +47,11 @@ impl Sink {
         self.build.as_ref().map(Tracker::live)
     }
 
-    pub(super) async fn append(&mut self, stream: Stream, data: Bytes) -> Result<(), WorkError> {
+    pub(in crate::lifecycle) async fn append(
+        &mut self,
+        stream: Stream,
+        data: Bytes,
+    ) -> Result<(), WorkError> {
         match (&mut self.build, stream) {
             (None, stream) => self.log.append(stream, &data).await.map_err(WorkError::Log),
             (Some(build), Stream::Stdout) => {
@@ -113,7 +120,7 @@ impl Sink {
         }
     }
 
-    pub(super) async fn seal(&mut self) -> Result<(), AppendError> {
+    pub(in crate::lifecycle) async fn seal(&mut self) -> Result<(), AppendError> {
         self.log.seal().await
     }
 }

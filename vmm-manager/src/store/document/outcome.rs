@@ -35,6 +35,20 @@ pub(super) enum Class {
     Infrastructure,
 }
 
+impl From<ExitStatus> for Exit {
+    fn from(exit: ExitStatus) -> Self {
+        let ExitStatus { code, signal } = exit;
+        Self { code, signal }
+    }
+}
+
+impl From<Exit> for ExitStatus {
+    fn from(exit: Exit) -> Self {
+        let Exit { code, signal } = exit;
+        Self { code, signal }
+    }
+}
+
 impl From<&Outcome> for OutcomeDocument {
     fn from(outcome: &Outcome) -> Self {
         match outcome {
@@ -43,7 +57,7 @@ impl From<&Outcome> for OutcomeDocument {
                 let Failure { class, message, details } = failure.clone();
                 let details =
                     details.into_iter().map(|(name, value)| (name.into_owned(), value)).collect();
-                let exit = exit.map(|ExitStatus { code, signal }| Exit { code, signal });
+                let exit = exit.map(Exit::from);
                 Self::Failed { class: class.into(), message, details, exit }
             }
             Outcome::Cancelled => Self::Cancelled,
@@ -60,7 +74,7 @@ impl From<OutcomeDocument> for Outcome {
                 let details =
                     details.into_iter().map(|(name, value)| (Cow::Owned(name), value)).collect();
                 let failure = Failure { class: class.into(), message, details };
-                let exit = exit.map(|Exit { code, signal }| ExitStatus { code, signal });
+                let exit = exit.map(ExitStatus::from);
                 Self::Failed { failure, exit }
             }
             OutcomeDocument::Cancelled => Self::Cancelled,

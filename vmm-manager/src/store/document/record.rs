@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     DocumentError,
+    boot::Booted,
     built::Built,
     egress::Egress,
+    made::Made,
     outcome::OutcomeDocument,
     registry::Registry,
     time::{duration_nanos, nanos_of, time_of},
@@ -61,6 +63,12 @@ struct Document {
     /// Likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     build: Option<Built>,
+    /// Likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rootfs: Option<Made>,
+    /// Likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    boot: Option<Booted>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -174,6 +182,8 @@ impl From<&Record> for Document {
             egress,
             registry,
             build,
+            rootfs,
+            boot,
         } = job;
         let Recovery { started, guest_secret: _, number, exit, cancel, released: _ } = recovery;
         Self {
@@ -196,6 +206,8 @@ impl From<&Record> for Document {
             egress: egress.as_deref().map(Egress::from),
             registry: registry.as_deref().map(Registry::from),
             build: build.as_deref().map(Built::from),
+            rootfs: rootfs.as_deref().map(Made::from),
+            boot: boot.as_deref().map(Booted::from),
         }
     }
 }
@@ -222,6 +234,8 @@ impl Document {
             egress,
             registry,
             build,
+            rootfs,
+            boot,
         } = self;
         if version != VERSION {
             return Err(DocumentError::Version { theirs: version, ours: VERSION });
@@ -247,6 +261,8 @@ impl Document {
             egress: egress.map(Arc::<EgressRecord>::try_from).transpose()?,
             registry: registry.map(Arc::from),
             build: build.map(Arc::from),
+            rootfs: rootfs.map(Arc::from),
+            boot: boot.map(TryInto::try_into).transpose()?,
         };
         let exit = exit.map(|outcome| CommandEnd { outcome: outcome.into() });
         let cancel = cancel.map(CancelReason::from);

@@ -4,7 +4,10 @@
 use kiln_net::policy::Policy;
 use serde::{Deserialize, Serialize};
 
-use super::{DocumentError, build::BuildDocument, time::duration_nanos};
+use super::{
+    DocumentError, boot::BootDocument, build::BuildDocument, rootfs::RootfsDocument,
+    time::duration_nanos,
+};
 use crate::job::{DiskFormat, Exec, InputDisk, JobSpec, OutputDisk, TerminalSize, Work};
 
 const VERSION: u32 = 1;
@@ -38,6 +41,8 @@ enum WorkDocument {
         terminal: Option<Terminal>,
     },
     Build(Box<BuildDocument>),
+    Rootfs(Box<RootfsDocument>),
+    Boot(Box<BootDocument>),
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -150,6 +155,8 @@ impl From<&Work> for WorkDocument {
         let exec = match work {
             Work::Exec(exec) => exec,
             Work::Build(build) => return Self::Build(Box::new(build.as_ref().into())),
+            Work::Rootfs(rootfs) => return Self::Rootfs(Box::new(rootfs.as_ref().into())),
+            Work::Boot(boot) => return Self::Boot(Box::new(boot.as_ref().into())),
         };
         let Exec { argv, env, workdir, user, stdin, terminal } = exec.clone();
         let terminal = terminal.map(|TerminalSize { rows, columns }| Terminal { rows, columns });
@@ -168,6 +175,8 @@ impl TryFrom<WorkDocument> for Work {
                 Ok(Self::Exec(Exec { argv, env, workdir, user, stdin, terminal }))
             }
             WorkDocument::Build(build) => Ok(Self::Build(Box::new((*build).try_into()?))),
+            WorkDocument::Rootfs(rootfs) => Ok(Self::Rootfs(Box::new((*rootfs).try_into()?))),
+            WorkDocument::Boot(boot) => Ok(Self::Boot(Box::new((*boot).try_into()?))),
         }
     }
 }

@@ -246,7 +246,7 @@ impl Batch {
     }
 
     fn known(&self, asked: &Record, known: Record) -> Result<Stored, SubmitError> {
-        if known.job.spec != asked.job.spec {
+        if !known.job.spec.asks_as(&asked.job.spec) {
             let key = asked.job.idempotency_key.clone().unwrap_or_default();
             return Err(SubmitError::KeyReused { key, job: known.job.id });
         }

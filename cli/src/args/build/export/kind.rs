@@ -1,6 +1,8 @@
 //! The types of outputs, and what each of them takes.
 
-use super::{ArchiveFormat, Export, ImageOptions, InvalidExport, image, take, taken};
+use super::{
+    ArchiveFormat, Export, ImageOptions, InvalidExport, RootfsExport, image, rootfs, take, taken,
+};
 use crate::args::Destination;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,13 +13,14 @@ pub(super) enum Kind {
     Docker,
     Image,
     Registry,
+    Rootfs,
 }
 
 type Pairs = Vec<(String, String)>;
 
 impl Kind {
-    pub(super) const NAMES: [&'static str; 6] =
-        ["local", "tar", "oci", "docker", "image", "registry"];
+    pub(super) const NAMES: [&'static str; 7] =
+        ["local", "tar", "oci", "docker", "image", "registry", "rootfs"];
 
     pub(super) fn named(name: &str) -> Result<Self, InvalidExport> {
         let refused = |kind, reason| Err(InvalidExport::Refused { kind, reason });
@@ -29,7 +32,7 @@ impl Kind {
             "image" => Ok(Self::Image),
             "registry" => Ok(Self::Registry),
             "" => Err(InvalidExport::NoType),
-            "rootfs" => refused("rootfs", "root file systems of images come later"),
+            "rootfs" => Ok(Self::Rootfs),
             "cacheonly" => refused(
                 "cacheonly",
                 "leave --output out: a build without one is made and thrown away, and --cache-to \
@@ -47,12 +50,14 @@ impl Kind {
             Self::Docker => "docker",
             Self::Image => "image",
             Self::Registry => "registry",
+            Self::Rootfs => "rootfs",
         }
     }
 
     fn keys(self) -> Vec<&'static str> {
         let own: &[_] = match self {
             Self::Local | Self::Tar => return vec!["dest", "platform-split"],
+            Self::Rootfs => return rootfs::KEYS.to_vec(),
             Self::Oci => &["dest", "tar"],
             Self::Docker => &["dest"],
             Self::Image => &["push", "push-by-digest"],
@@ -97,6 +102,11 @@ impl Kind {
                 })
             }
             Self::Image => Ok(Export::Image(ImageOptions::of(&mut pairs)?)),
+            Self::Rootfs => {
+                let (rootfs, destination) = RootfsExport::of(pairs)?;
+                let (image, rootfs) = (ImageOptions::default(), Box::new(rootfs));
+                Ok(Export::Rootfs { image, rootfs, destination })
+            }
             Self::Registry => {
                 Ok(Export::Image(ImageOptions { push: true, ..ImageOptions::of(&mut pairs)? }))
             }

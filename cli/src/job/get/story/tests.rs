@@ -103,6 +103,8 @@ fn job() -> v1::Job {
         waits_for: "memory".to_owned(),
         egress: Some(egress()),
         registry: Some(registry()),
+        rootfs: None,
+        boot: None,
     }
 }
 
@@ -255,6 +257,89 @@ Log          4 KiB, 1 KiB of it dropped in the middle
 #[test]
 fn json_keeps_its_shape() {
     let json = serde_json::to_value(Job::from(job())).unwrap();
+    let spec = serde_json::json!({
+        "cpus": 1,
+        "memory_bytes": 268_435_456,
+        "disk_bytes": 10_737_418_240_u64,
+        "timeout_seconds": 90.0,
+        "attach": true,
+        "build": null,
+        "rootfs": null,
+        "boot": null,
+        "exec": {
+            "argv": ["sh", "-c", "exit 7"],
+            "env": {"CI": "1", "TOKEN": "hush"},
+            "workdir": "/tmp",
+            "user": "nobody",
+            "stdin": false,
+            "terminal": {"rows": 24, "columns": 80},
+        },
+        "inputs": [{"source_id": "01src", "path": "/input", "format": "tar"}],
+        "outputs": [
+            {"name": "output-1", "path": "/out", "format": "raw", "max_bytes": 1_073_741_824},
+        ],
+        "egress": {"mode": "allow", "rules": ["one.test:443", "*.two.test:22/tcp"]},
+    });
+    let registry = serde_json::json!({
+        "materials": [
+            {
+                "kind": "manifest",
+                "registry": "docker.io",
+                "repository": "library/debian",
+                "tag": "12",
+                "digest": "sha256:m",
+                "media_type": "application/vnd.oci.image.manifest.v1+json",
+                "bytes": 512,
+                "origin": "stale",
+                "times": 2,
+                "first_at": "1970-01-01T00:01:41.000000Z",
+                "last_at": "1970-01-01T00:01:42.000000Z",
+            },
+            {
+                "kind": "blob",
+                "registry": "docker.io",
+                "repository": "library/debian",
+                "tag": null,
+                "digest": "sha256:b",
+                "media_type": "application/vnd.oci.image.manifest.v1+json",
+                "bytes": 3_145_728,
+                "origin": "fetched",
+                "times": 2,
+                "first_at": "1970-01-01T00:01:41.000000Z",
+                "last_at": "1970-01-01T00:01:42.000000Z",
+            },
+            {
+                "kind": "manifest",
+                "registry": null,
+                "repository": "local/app",
+                "tag": null,
+                "digest": "sha256:m",
+                "media_type": "application/vnd.oci.image.manifest.v1+json",
+                "bytes": 512,
+                "origin": "local",
+                "times": 2,
+                "first_at": "1970-01-01T00:01:41.000000Z",
+                "last_at": "1970-01-01T00:01:42.000000Z",
+            },
+        ],
+        "refusals": [
+            {
+                "registry": "registry.example",
+                "repository": "team/app",
+                "target": "1\n",
+                "code": "DENIED",
+                "reason": "the registry wants a credential",
+                "upstream_status": 401,
+                "retry_after_seconds": null,
+                "times": 3,
+                "first_at": "1970-01-01T00:01:41.000000Z",
+                "last_at": "1970-01-01T00:01:42.000000Z",
+            },
+        ],
+        "more_materials": 2,
+        "more_refusals": 0,
+        "incomplete": "kilnd was killed",
+    });
     let expected = serde_json::json!({
         "id": "01jd",
         "tenant": "local",
@@ -276,26 +361,7 @@ fn json_keeps_its_shape() {
             {"name": "boot", "started_at": "1970-01-01T00:01:40.000000Z", "duration_seconds": 2.5},
             {"name": "work", "started_at": "1970-01-01T00:01:40.000000Z", "duration_seconds": null},
         ],
-        "spec": {
-            "cpus": 1,
-            "memory_bytes": 268_435_456,
-            "disk_bytes": 10_737_418_240_u64,
-            "timeout_seconds": 90.0,
-            "build": null, "attach": true,
-            "exec": {
-                "argv": ["sh", "-c", "exit 7"],
-                "env": {"CI": "1", "TOKEN": "hush"},
-                "workdir": "/tmp",
-                "user": "nobody",
-                "stdin": false,
-                "terminal": {"rows": 24, "columns": 80},
-            },
-            "inputs": [{"source_id": "01src", "path": "/input", "format": "tar"}],
-            "outputs": [
-                {"name": "output-1", "path": "/out", "format": "raw", "max_bytes": 1_073_741_824},
-            ],
-            "egress": {"mode": "allow", "rules": ["one.test:443", "*.two.test:22/tcp"]},
-        },
+        "spec": spec,
         "machine": {
             "vmm": "qemu",
             "vmm_version": "10.0",
@@ -325,6 +391,8 @@ fn json_keeps_its_shape() {
         "queue_position": 2,
         "waits_for": "memory",
         "attempt": 2,
+        "rootfs": null,
+        "boot": null,
         "idempotency_key": "mine",
         "egress": {
             "flows": [
@@ -371,66 +439,7 @@ fn json_keeps_its_shape() {
             "limited_packets": 0,
             "incomplete": "the gateway was killed",
         },
-        "registry": {
-            "materials": [
-                {
-                    "kind": "manifest",
-                    "registry": "docker.io",
-                    "repository": "library/debian",
-                    "tag": "12",
-                    "digest": "sha256:m",
-                    "media_type": "application/vnd.oci.image.manifest.v1+json",
-                    "bytes": 512,
-                    "origin": "stale",
-                    "times": 2,
-                    "first_at": "1970-01-01T00:01:41.000000Z",
-                    "last_at": "1970-01-01T00:01:42.000000Z",
-                },
-                {
-                    "kind": "blob",
-                    "registry": "docker.io",
-                    "repository": "library/debian",
-                    "tag": null,
-                    "digest": "sha256:b",
-                    "media_type": "application/vnd.oci.image.manifest.v1+json",
-                    "bytes": 3_145_728,
-                    "origin": "fetched",
-                    "times": 2,
-                    "first_at": "1970-01-01T00:01:41.000000Z",
-                    "last_at": "1970-01-01T00:01:42.000000Z",
-                },
-                {
-                    "kind": "manifest",
-                    "registry": null,
-                    "repository": "local/app",
-                    "tag": null,
-                    "digest": "sha256:m",
-                    "media_type": "application/vnd.oci.image.manifest.v1+json",
-                    "bytes": 512,
-                    "origin": "local",
-                    "times": 2,
-                    "first_at": "1970-01-01T00:01:41.000000Z",
-                    "last_at": "1970-01-01T00:01:42.000000Z",
-                },
-            ],
-            "refusals": [
-                {
-                    "registry": "registry.example",
-                    "repository": "team/app",
-                    "target": "1\n",
-                    "code": "DENIED",
-                    "reason": "the registry wants a credential",
-                    "upstream_status": 401,
-                    "retry_after_seconds": null,
-                    "times": 3,
-                    "first_at": "1970-01-01T00:01:41.000000Z",
-                    "last_at": "1970-01-01T00:01:42.000000Z",
-                },
-            ],
-            "more_materials": 2,
-            "more_refusals": 0,
-            "incomplete": "kilnd was killed",
-        },
+        "registry": registry,
     });
     assert_eq!(json, expected);
 }

@@ -19,7 +19,7 @@ pub(super) fn platforms(wire: &[String]) -> Result<Vec<String>, InvalidField> {
 }
 
 /// `linux/amd64` for `linux/x86_64`, `linux/arm64` for `linux/arm64/v8` and `arm64`.
-pub(super) fn platform(field: &str, text: &str) -> Result<String, InvalidField> {
+pub(in crate::api::incoming) fn platform(field: &str, text: &str) -> Result<String, InvalidField> {
     let wrong = |problem: &str| Err(InvalidField::new(field, format!("{} {problem}", shown(text))));
     if text.contains(',') {
         return wrong("is more than one platform; give each an entry of its own");

@@ -74,7 +74,7 @@ fn spec(change: impl FnOnce(&mut v1::BuildSpec)) -> JobSpec {
 fn build(change: impl FnOnce(&mut v1::BuildSpec)) -> Build {
     match spec(change).work {
         Work::Build(build) => *build,
-        Work::Exec(_) => unreachable!(),
+        Work::Exec(_) | Work::Rootfs(_) | Work::Boot(_) => unreachable!(),
     }
 }
 

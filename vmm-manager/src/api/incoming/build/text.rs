@@ -12,7 +12,7 @@ const MOST_ID_BYTES: usize = 64;
 const SHOWN: usize = 64;
 
 /// As it stands in an answer: short, and in one line.
-pub(super) fn shown(text: &str) -> String {
+pub(in crate::api::incoming) fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
     if text.chars().nth(SHOWN).is_some() {
         shown.push('…');
@@ -20,7 +20,11 @@ pub(super) fn shown(text: &str) -> String {
     format!("`{shown}`")
 }
 
-pub(super) fn at_most(field: &str, count: usize, most: usize) -> Result<(), InvalidField> {
+pub(in crate::api::incoming) fn at_most(
+    field: &str,
+    count: usize,
+    most: usize,
+) -> Result<(), InvalidField> {
     if count > most {
         return Err(InvalidField::new(field, format!("has {count}, and at most {most} go")));
     }
@@ -28,7 +32,11 @@ pub(super) fn at_most(field: &str, count: usize, most: usize) -> Result<(), Inva
 }
 
 /// `before` has it not.
-pub(super) fn once<T: PartialEq>(field: &str, what: &T, before: &[T]) -> Result<(), InvalidField> {
+pub(in crate::api::incoming) fn once<T: PartialEq>(
+    field: &str,
+    what: &T,
+    before: &[T],
+) -> Result<(), InvalidField> {
     if before.contains(what) {
         return Err(InvalidField::new(field, "stands twice; once is enough"));
     }
@@ -66,7 +74,7 @@ pub(super) fn id(field: &str, id: &str) -> Result<(), InvalidField> {
     Ok(())
 }
 
-pub(super) fn value(field: &str, value: &str) -> Result<(), InvalidField> {
+pub(in crate::api::incoming) fn value(field: &str, value: &str) -> Result<(), InvalidField> {
     if value.contains('\0') {
         return Err(InvalidField::new(field, "contains a NUL byte"));
     }

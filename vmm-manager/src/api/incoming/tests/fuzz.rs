@@ -352,10 +352,10 @@ fn a_job_that_is_wrong_in_one_field_is_refused_by_its_name() {
     for seed in 0..CASES {
         let mut dice = Dice(seed);
         let mut request = valid_job(&mut dice);
-        let valid = new_job(request.clone());
+        let valid = new_job(request.clone(), u64::MAX);
         assert!(valid.is_ok(), "seed {seed}: {:?}", valid.unwrap_err());
         let field = break_job(&mut dice, &mut request);
-        check(seed, &field, new_job(request).map(drop));
+        check(seed, &field, new_job(request, u64::MAX).map(drop));
     }
 }
 

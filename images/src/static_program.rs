@@ -1,34 +1,34 @@
-//! The agent's binary, looked at before a guest trips over it.
+//! A static program of a guest, looked at before the guest trips over it.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-/// Why a file cannot be a guest's `/init`.
+/// Why a file cannot be run where there is nothing else.
 #[derive(Debug, thiserror::Error)]
-pub enum AgentError {
+pub enum StaticProgramError {
     #[error("{path} could not be read")]
     Unreadable { path: PathBuf, source: io::Error },
-    #[error("{path} is no 64-bit ELF program: `cargo xtask image` builds the agent and the image")]
+    #[error("{path} is no 64-bit ELF program: `cargo xtask image` builds what an image needs")]
     NotElf { path: PathBuf },
     #[error(
-        "{path} wants a dynamic loader and an initramfs has none: build it with \
+        "{path} wants a dynamic loader, of which a guest has none for it: build it with \
          `-C target-feature=+crt-static`, as `cargo xtask image` does"
     )]
     Dynamic { path: PathBuf },
 }
 
 /// Reads a static program.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, AgentError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, StaticProgramError> {
     let path = path.to_path_buf();
     match fs::read(&path) {
         Ok(content) => match wants_loader(&content) {
             Some(false) => Ok(content),
-            Some(true) => Err(AgentError::Dynamic { path }),
-            None => Err(AgentError::NotElf { path }),
+            Some(true) => Err(StaticProgramError::Dynamic { path }),
+            None => Err(StaticProgramError::NotElf { path }),
         },
-        Err(source) => Err(AgentError::Unreadable { path, source }),
+        Err(source) => Err(StaticProgramError::Unreadable { path, source }),
     }
 }
 
