@@ -163,9 +163,10 @@ async fn a_cancelled_build_is_killed_and_not_asked() {
     let script = Script { work: AgentWork::Hangs, ..building(1) };
     let Yard { bench, _registry } = yard(Fault::None, &script).await;
     let job = build(&bench).await;
-    let (cancelled, begun) = (Arc::clone(&job), Arc::clone(&script.begun));
+    let cancelled = Arc::clone(&job);
     tokio::spawn(async move {
-        while begun.load(Ordering::SeqCst) == 0 {
+        // Forgotten when it is heard that the build runs: what is not known to run is left alone.
+        while cancelled.secrets().of(&asked()).is_some() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         cancelled.cancel(CancelReason::Asked);
