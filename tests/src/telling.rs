@@ -1,6 +1,6 @@
 //! A run of stories: which are told, in what order and where.
 
-use std::sync::Arc;
+use std::{sync::Arc, thread};
 
 use anyhow::Context as _;
 use libtest_mimic::{Arguments, Completion, Conclusion, Failed, Trial};
@@ -15,11 +15,13 @@ use crate::{
 /// How a nested story is called where it is not alone.
 const NESTED: &str = "nested::";
 
-/// Tells the stories of this shard, one after another unless the caller asks for more threads. The
-/// nested ones come last, and with the last shard.
+/// Tells the stories of this shard, as many at once as there are processors unless the caller asks for
+/// another number of threads: each waits for as many processors as its guests have. The nested ones come
+/// last, and with the last shard.
 pub fn tell(stories: Vec<Story>) -> anyhow::Result<Conclusion> {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(1);
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    arguments.test_threads.get_or_insert(processors);
     match Settings::from_environment()?.map(Arc::new) {
         None => Ok(libtest_mimic::run(&arguments, hinted(&stories))),
         Some(settings) if settings.tier == Tier::Nested => {

@@ -14,7 +14,9 @@ use serde_json::Value;
 use crate::program;
 
 /// The tests that are run by others than cargo.
-const TESTS: [&str; 2] = ["stories", "machines"];
+const TESTS: [&str; 3] = ["stories", "machines", HARNESS];
+/// What the stories stand on: its own tests.
+pub(crate) const HARNESS: &str = "kiln_tests";
 /// What a daemon looks for beside itself, and the daemons.
 const TOGETHER: [&str; 6] =
     ["kilnd", "kilnd-stub", "kiln-shim", "kiln-helper", "kiln-gateway", "stub-guest"];
@@ -115,6 +117,8 @@ mod tests {
         assert_eq!(kilnd.as_deref(), Some("kilnd /t/kilnd"));
         let stories = found(line("test", "stories", true, Some("/t/deps/stories-1")));
         assert_eq!(stories.as_deref(), Some("stories /t/deps/stories-1"));
+        let harness = found(line("lib", HARNESS, true, Some("/t/deps/kiln_tests-1")));
+        assert_eq!(harness.as_deref(), Some("kiln_tests /t/deps/kiln_tests-1"));
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub(crate) fn test(options: &TestOptions) -> anyhow::Result<bool> {
     let tools = tools.within_reach(reach.path())?;
     let binaries = binaries.within_reach(reach.path())?;
     let leftovers = Leftovers::before(directory.path());
-    let unit::Told { own, null, missing } = unit::run(options, &image, &tools, directory.path())?;
+    let unit::Told { own, null, missing } =
+        unit::run(options, &binaries, &image, &tools, directory.path())?;
     let report = stories::run(options, &binaries, &image, &tools, directory.path())?;
     let mut summary = Summary::default();
     summary.add(Tier::Own, own, None);

@@ -5,6 +5,7 @@ use std::{path::Path, process::Command};
 use super::Counts;
 use crate::{
     arguments::TestOptions,
+    binaries::{Binaries, HARNESS},
     program, say,
     setup::{self, Tools},
     show, workspace,
@@ -26,6 +27,7 @@ const MISSING: &str = "not run: ";
 
 pub(super) fn run(
     options: &TestOptions,
+    binaries: &Binaries,
     image: &Path,
     tools: &Tools,
     temporary: &Path,
@@ -37,33 +39,34 @@ pub(super) fn run(
     }
     say!("==> the crates' own tests");
     let mut told = Told::default();
-    for arguments in [
-        ["--workspace", "--exclude", "kiln-tests"].as_slice(),
-        // Its stories come later.
-        &["--package", "kiln-tests", "--lib"],
-    ] {
-        let mut cargo = workspace::cargo();
-        cargo.args(["test", "--no-fail-fast"]).args(arguments).args(&options.filter);
+    let mut cargo = workspace::cargo();
+    cargo.args(["test", "--no-fail-fast", "--workspace", "--exclude", "kiln-tests"]);
+    // Its stories come later; and asked for alone, cargo would build all below it once more, with the
+    // features that it alone asks for.
+    let mut harness = Command::new(binaries.path(HARNESS)?);
+    harness.current_dir(workspace::root().join("tests"));
+    for mut tests in [cargo, harness] {
+        tests.args(&options.filter);
         // For the few that boot a machine without any of our daemons.
-        cargo
+        tests
             .env("KILN_GUEST_IMAGE", image)
             .env("KILN_VHOST_DEVICE_VSOCK", &tools.vhost_device_vsock)
             .env("KILN_REGISTRY_CLIENTS", setup::registry_clients()?);
-        listen(cargo.env("TMPDIR", temporary), &mut told)?;
+        listen(tests.env("TMPDIR", temporary), &mut told)?;
     }
     Ok(told)
 }
 
-/// Shows what cargo says and adds up what its harnesses report.
-fn listen(cargo: &mut Command, told: &mut Told) -> anyhow::Result<()> {
+/// Shows what is said and adds up what the harnesses report.
+fn listen(tests: &mut Command, told: &mut Told) -> anyhow::Result<()> {
     let mut harness = Harness::default();
-    let status = program::each_line(cargo, |line| {
+    let status = program::each_line(tests, |line| {
         show!("{line}");
         harness.hear(line, told);
     })?;
     // A harness that died, or that could not be built, reported nothing.
     if !status.success() && told.own.failed + told.null.failed == 0 {
-        show!("cargo test: {status}");
+        show!("{}: {status}", tests.get_program().display());
         told.own.failed += 1;
     }
     Ok(())
