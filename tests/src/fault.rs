@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use kiln_vmm_manager::fault::{Point, install};
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
@@ -14,11 +14,28 @@ use serde_json::Value;
 
 use crate::host::FAULT_NOTE;
 
+/// In the environment, beside the point.
+pub(crate) const VICTIMS: &str = "KILN_FAULT_VICTIMS";
+
+/// Who dies there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Victims {
+pub enum Victims {
     Daemon,
+    /// Of its VMs.
     Supervisors,
     Both,
+}
+
+impl Victims {
+    const ALL: [Self; 3] = [Self::Daemon, Self::Supervisors, Self::Both];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Daemon => "daemon",
+            Self::Supervisors => "supervisors",
+            Self::Both => "both",
+        }
+    }
 }
 
 /// Nothing happens where the environment says nothing.
@@ -28,11 +45,12 @@ pub fn arm(home: &Path) -> anyhow::Result<()> {
     let count: usize = count.parse().with_context(|| format!("KILN_FAULT={fault}"))?;
     let point = Point::ALL.iter().find(|point| point.name() == name);
     let point = *point.with_context(|| format!("there is no point {name}"))?;
-    let victims = match env::var("KILN_FAULT_VICTIMS").as_deref() {
-        Err(_) | Ok("daemon") => Victims::Daemon,
-        Ok("supervisors") => Victims::Supervisors,
-        Ok("both") => Victims::Both,
-        Ok(other) => bail!("KILN_FAULT_VICTIMS={other}"),
+    let victims = match env::var(VICTIMS) {
+        Err(_) => Victims::Daemon,
+        Ok(name) => {
+            let named = Victims::ALL.into_iter().find(|victims| victims.name() == name);
+            named.with_context(|| format!("{VICTIMS}={name}"))?
+        }
     };
     let (home, met) = (home.to_owned(), AtomicUsize::new(0));
     let hook = move |now| {

@@ -7,6 +7,7 @@
 mod check;
 mod first;
 mod gallery;
+mod kills;
 mod nested;
 mod picture;
 mod scene;
@@ -15,6 +16,13 @@ mod wrong;
 use kiln_tests::Story;
 
 pub(crate) fn stories() -> Vec<Story> {
-    [first::stories(), nested::stories(), wrong::stories(), check::stories(), gallery::stories()]
-        .concat()
+    [
+        first::stories(),
+        nested::stories(),
+        wrong::stories(),
+        check::stories(),
+        gallery::stories(),
+        kills::stories(),
+    ]
+    .concat()
 }

@@ -14,7 +14,9 @@ use kiln_faults::Plan;
 
 use super::{Daemon, FAULT_NOTE, Host, USER, believed::believed, mortal};
 use crate::{
-    Namespace, Stage, Tier, digest, stub, until,
+    Namespace, Stage, Tier, digest,
+    fault::{VICTIMS, Victims},
+    stub, until,
     world::{GUEST_LINK, RESOLVER},
 };
 
@@ -178,10 +180,10 @@ impl<'a> HostSetup<'a> {
         self
     }
 
-    /// Who dies there: `daemon`, as when this is not said, `supervisors` or `both`.
+    /// Who dies there: the daemon where this is not said.
     #[must_use]
-    pub fn victims(mut self, name: &str) -> Self {
-        self.environment.push(("KILN_FAULT_VICTIMS".to_owned(), name.into()));
+    pub fn victims(mut self, victims: Victims) -> Self {
+        self.environment.push((VICTIMS.to_owned(), victims.name().into()));
         self
     }
 

@@ -6,10 +6,10 @@ mod round;
 use std::time::Duration;
 
 use anyhow::ensure;
-use kiln_tests::{Stage, Story, World, stories};
+use kiln_tests::{Stage, Story, World, fault::Victims, stories};
 use kiln_vmm_manager::fault::Point;
 
-use self::round::{Moment, Round, Victims};
+use self::round::{Moment, Round};
 use super::scene::{based, setup};
 
 pub(crate) fn stories() -> Vec<Story> {

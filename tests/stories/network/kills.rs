@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use kiln_proto::v1::{Egress, EgressMode, JobSpec};
-use kiln_tests::{Client, HostSetup, Stage, Story, Work, World, stories};
+use kiln_tests::{Client, HostSetup, Stage, Story, Work, World, fault::Victims, stories};
 use kiln_vmm_manager::fault::Point;
 use rustix::process::Signal;
 use tokio::time::sleep;
@@ -65,8 +65,8 @@ async fn a_daemon_that_dies_anywhere_opens_nothing(stage: &Stage) -> anyhow::Res
             || point.is_of_root_filesystems()
     };
     for point in Point::ALL.iter().filter(|point| !is_of_asking(point)) {
-        for victims in ["daemon", "both"] {
-            let name = format!("{victims}-{}", point.name());
+        for victims in [Victims::Daemon, Victims::Both] {
+            let name = format!("{}-{}", victims.name(), point.name());
             let doomed = setup(stage).dies_at(point.name(), 1).victims(victims);
             let mut host = doomed.start().await?;
             let job = tokio::spawn(closed_job(Work::new(stage.directory(), &name), host.client()));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use kiln_proto::v1::Job;
-use kiln_tests::{Client, Dice, HostSetup, Stage, Story, Work, stories};
+use kiln_tests::{Client, Dice, HostSetup, Stage, Story, Work, fault::Victims, stories};
 use kiln_vmm_manager::fault::Point;
 use tokio::task::JoinSet;
 
@@ -23,23 +23,6 @@ pub(crate) fn stories() -> Vec<Story> {
 /// How long until the daemon has met its point, with all the jobs that are there.
 const POINT_LIMIT: Duration = Duration::from_secs(60);
 const JOBS: usize = 3;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Victims {
-    Daemon,
-    Supervisors,
-    Both,
-}
-
-impl Victims {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Daemon => "daemon",
-            Self::Supervisors => "supervisors",
-            Self::Both => "both",
-        }
-    }
-}
 
 async fn a_daemon_that_dies_anywhere_loses_nothing(stage: &Stage) -> anyhow::Result<()> {
     let passes = if stage.settings().full { 13 } else { 1 };
@@ -123,7 +106,7 @@ impl Round<'_> {
     /// the clients know nothing of it.
     async fn run(&self) -> anyhow::Result<()> {
         let doomed = self.setup().dies_at(self.point.name(), self.count);
-        let mut host = doomed.victims(self.victims.name()).doomed()?;
+        let mut host = doomed.victims(self.victims).doomed()?;
         let mut jobs = JoinSet::new();
         for work in self.works() {
             jobs.spawn(run_to_its_end(work, host.client()));

@@ -10,7 +10,9 @@ use std::{
 use anyhow::{Context as _, ensure};
 use kiln_proto::v1::{FailureClass, Job, JobState};
 use kiln_tests::{
-    Finished, Host, HostSetup, Kiln, Stage, until,
+    Finished, Host, HostSetup, Kiln, Stage,
+    fault::Victims,
+    until,
     world::{Upstream, upstream::NAME},
 };
 use kiln_vmm_manager::fault::Point;
@@ -21,23 +23,6 @@ use crate::build::scene::setup;
 const POLICY: &str = "allow=registry.test:5443,one.test:80";
 const MOMENT_LIMIT: Duration = Duration::from_secs(300);
 const BUILD_LIMIT: Duration = Duration::from_secs(600);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Victims {
-    Daemon,
-    Supervisors,
-    Both,
-}
-
-impl Victims {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Daemon => "daemon",
-            Self::Supervisors => "supervisors",
-            Self::Both => "both",
-        }
-    }
-}
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Moment {
@@ -69,7 +54,7 @@ impl Round<'_> {
             Moment::At(point, count) => self.setup().dies_at(point.name(), count),
             Moment::InAStep => self.setup(),
         }
-        .victims(self.victims.name())
+        .victims(self.victims)
         .start()
         .await?;
         // Of the round before.
