@@ -78,6 +78,8 @@ pub(crate) struct Rootfs {
     pub(crate) metadata: String,
     pub(crate) image: Option<String>,
     pub(crate) image_digest: Option<String>,
+    /// It is what was stored: its registry was not asked, or did not answer.
+    pub(crate) image_stale: bool,
     pub(crate) manifest_digest: String,
     pub(crate) config_digest: String,
     pub(crate) platform: String,
@@ -89,6 +91,17 @@ pub(crate) struct Rootfs {
     pub(crate) kernel_arguments: Vec<String>,
     pub(crate) freed_bytes: u64,
     pub(crate) secrets_removed: u32,
+}
+
+impl Rootfs {
+    /// Behind the words that tell of its image.
+    pub(crate) fn staleness(&self) -> &'static str {
+        if self.image_stale {
+            ", which was stored: its registry was not asked or did not answer"
+        } else {
+            ""
+        }
+    }
 }
 
 /// What became of a machine's own init.

@@ -53,7 +53,7 @@ fn described(job: &Job) -> String {
     line(format!("{} {} ({}{ext4})", made.artifact, made.digest, size(made.size_bytes)));
     let digest = made.image_digest.as_deref().unwrap_or(&made.manifest_digest);
     let image = made.image.as_ref().map(|image| format!("{image} ")).unwrap_or_default();
-    line(format!("of {image}{digest} ({})", made.platform));
+    line(format!("of {image}{digest} ({}){}", made.platform, made.staleness()));
     let kernel = match &made.kernel_arguments[..] {
         [] => String::new(),
         words => format!("; tell its kernel {}", words.join(" ")),

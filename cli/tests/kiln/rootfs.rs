@@ -59,6 +59,7 @@ async fn a_reference_becomes_a_file_whose_holes_are_holes() {
         "kiln: rootfs.ext4 sha256:dddd",
         "(3 MiB, 1 MiB free, uuid b0a10109-",
         "kiln: of local/app sha256:eeee",
+        "(linux/amd64), which was stored: its registry was not asked or did not answer\n",
         "kiln: init direct; tell its kernel init=/.kiln/init\n",
         "kiln: 12 MiB taken out, 2 secrets removed\n",
         "kiln: up after 2s, as its init said\n",

@@ -65,8 +65,8 @@ pub struct Up {
     /// Units have failed.
     pub degraded: bool,
     pub by: UpBy,
-    /// From the machine's first instruction, as the host saw it.
-    pub after: Duration,
+    /// From the machine's first instruction, where the kilnd that booted it saw that.
+    pub after: Option<Duration>,
 }
 
 closed! {

@@ -10,10 +10,7 @@
 //! completed, unless its init is Kiln's own: that one tells how its command ended before it does, and
 //! where nobody was there to hear it in time, whether the command did its work is not known.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use super::{Host, end, greeted::Greeted, limits::PhaseLimits, origin};
 use crate::{
@@ -77,9 +74,9 @@ async fn init(host: &Host, job: &JobHandle, boot: &Boot) -> Result<String, Failu
     }
 }
 
-/// Of the machine, for how long it took to be up.
+/// With how long it took, of a machine that this kilnd has booted.
 pub(super) fn up(greeted: &Greeted, BootUp { degraded, by }: BootUp) -> Up {
-    Up { degraded, by, after: greeted.booted_at.elapsed().unwrap_or(Duration::ZERO) }
+    Up { degraded, by, after: greeted.booted_at.map(|at| at.elapsed()) }
 }
 
 /// What has become of it so far: what is asked for to be on record may not be there yet.
@@ -180,13 +177,6 @@ fn tells(record: &BootRecord) -> bool {
         Some(UpBy::Systemd | UpBy::Started) => false,
         Some(UpBy::Command | UpBy::Port) | None => record.init == OWN_INIT,
     }
-}
-
-/// Since when the machine of an earlier kilnd runs, as far as the record tells.
-pub(super) fn booted_at(job: &JobHandle) -> SystemTime {
-    let phases = job.snapshot().phases;
-    let boot = phases.iter().rev().find(|phase| phase.step == crate::job::Step::Boot);
-    boot.map_or_else(SystemTime::now, |phase| phase.started_at)
 }
 
 /// An init is given time to end its own: longer than it takes of its own accord.

@@ -1,11 +1,12 @@
 //! A job with a machine that has not run an instruction, and one whose agent has answered the call.
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 use kiln_net::record::EgressRecord;
+use tokio::time::Instant;
 
 use super::{
-    Host, boot,
+    Host,
     end::guest_failure,
     greeted::Greeted,
     interrupt::{Interrupted, unless_cancelled},
@@ -31,25 +32,25 @@ pub(super) struct Created {
 pub(super) struct Booted {
     leases: Created,
     connection: Connection,
-    since: SystemTime,
+    since: Option<Instant>,
 }
 
 impl Created {
     pub(super) async fn boot(self, host: &Host, job: &JobHandle) -> Result<Booted, Interrupted> {
-        let booted_at = SystemTime::now();
+        let booted_at = Instant::now();
         let boot = async {
             let booted = self.machine.boot().await;
             booted.map_err(|error| Failure::infrastructure("boot", &error))?;
             self.call("boot", host).await
         };
         let called = unless_cancelled(job.cancellation(), boot).await;
-        self.or_release(called, job, booted_at).await
+        self.or_release(called, job, Some(booted_at)).await
     }
 
     /// A machine that an earlier kilnd had booted.
     pub(super) async fn rejoin(self, host: &Host, job: &JobHandle) -> Result<Booted, Interrupted> {
         let called = unless_cancelled(job.cancellation(), self.call("adopt", host)).await;
-        self.or_release(called, job, boot::booted_at(job)).await
+        self.or_release(called, job, None).await
     }
 
     async fn call(&self, step: &'static str, host: &Host) -> Result<Connection, Failure> {
@@ -64,7 +65,7 @@ impl Created {
         self,
         called: Result<Connection, Interrupted>,
         job: &JobHandle,
-        since: SystemTime,
+        since: Option<Instant>,
     ) -> Result<Booted, Interrupted> {
         match called {
             Ok(connection) => Ok(Booted { leases: self, connection, since }),

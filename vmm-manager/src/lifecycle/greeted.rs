@@ -1,6 +1,8 @@
 //! A job with a guest that is ready to work.
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
+
+use tokio::time::Instant;
 
 use super::created::Created;
 use crate::{
@@ -12,8 +14,8 @@ use crate::{
 pub(super) struct Greeted {
     pub(super) leases: Created,
     pub(super) guest: Guest,
-    /// Since when its machine runs.
-    pub(super) booted_at: SystemTime,
+    /// When this kilnd booted its machine, if it did.
+    pub(super) booted_at: Option<Instant>,
 }
 
 impl Greeted {

@@ -42,7 +42,7 @@ use crate::{
     registry::Service,
     rootfs::{
         arguments::{self, TOOLS},
-        fetch::{self, Target},
+        fetch::{self, Fetched, Target},
     },
     store::JobHandle,
 };
@@ -71,9 +71,10 @@ pub(super) async fn fetch(
         limited.map_err(|elapsed| fetch::late(&rootfs.source, &elapsed))?
     };
     match unless_cancelled(job.cancellation(), brought).await {
-        Ok(image_digest) => {
+        Ok(Fetched { digest: image_digest, is_stale }) => {
             // Written before `started` is: a later kilnd does not fetch it any more.
-            job.record_rootfs(Arc::new(RootfsRecord { image_digest, made: None })).detach();
+            job.record_rootfs(Arc::new(RootfsRecord { image_digest, is_stale, made: None }))
+                .detach();
             job.begin_phase(Phase::Preparing).detach();
             at(Point::Fetched);
             Ok(taken)
@@ -90,10 +91,10 @@ async fn bring(
     job: &JobHandle,
     rootfs: &Rootfs,
     path: &Path,
-) -> Result<String, Failure> {
+) -> Result<Fetched, Failure> {
     let target = Target { path, most_bytes: job.spec().fetched_bytes() };
     match &rootfs.source {
-        RootfsImage::Upload(_) => Ok(String::new()),
+        RootfsImage::Upload(_) => Ok(Fetched::default()),
         RootfsImage::Reference(name) => {
             fetch::by_name(registry(host)?, job.owner(), name, &rootfs.platform, target).await
         }

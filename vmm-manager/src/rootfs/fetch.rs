@@ -29,8 +29,17 @@ pub struct Target<'a> {
     pub most_bytes: u64,
 }
 
+/// What was brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// Of what the name means.
+    pub digest: String,
+    /// It is what was stored: its registry was not asked, or did not answer.
+    pub is_stale: bool,
+}
+
 /// By its name: from its registry, through the mirror and with the tenant's rights, or one of the
-/// tenant's own. Answers the digest of what the name means.
+/// tenant's own.
 ///
 /// # Cancel safety
 /// Safe: the file is left as it is.
@@ -40,29 +49,31 @@ pub async fn by_name(
     name: &str,
     platform: &str,
     target: Target<'_>,
-) -> Result<String, Failure> {
+) -> Result<Fetched, Failure> {
     let failed = |error: OperateError| failure::operate(&error, name);
     let reference: Reference = name.parse().map_err(|error| failed(OperateError::from(error)))?;
     let platforms: Platforms =
         platform.parse().map_err(|error| failed(OperateError::from(error)))?;
     let images = registry.images();
-    let digest = match reference.place {
+    let (digest, is_stale) = match reference.place {
         Place::Registry(_) => {
             let caller = registry.caller_of(&owner.tenant);
             let progress = Arc::new(|_| ()) as _;
             // What speaks with a registry is large.
             let pulled = Box::pin(images.pull(&caller, &reference, &platforms, &progress)).await;
-            pulled.map_err(failed)?.image.digest
+            let pulled = pulled.map_err(failed)?;
+            (pulled.image.digest, pulled.is_stale)
         }
         Place::Local => {
-            images.inspect(&owner.tenant, &reference).await.map_err(failed)?.image.digest
+            let stored = images.inspect(&owner.tenant, &reference).await.map_err(failed)?;
+            (stored.image.digest, false)
         }
     };
     // What the name means now, whatever it means in a moment.
     let exact = Reference { digest: Some(digest), ..reference };
     let chunks = images.export(&owner.tenant, &exact, Some(&platforms)).await.map_err(failed)?;
     write(chunks, target).await?;
-    Ok(digest.to_string())
+    Ok(Fetched { digest: digest.to_string(), is_stale })
 }
 
 /// The image that a build of the tenant has left.
@@ -75,14 +86,14 @@ pub async fn of_build(
     build: &JobId,
     image: &Image,
     target: Target<'_>,
-) -> Result<String, Failure> {
+) -> Result<Fetched, Failure> {
     let maker = publish::maker(owner, build)?;
     let digest = publish::digest(&image.content.digest)?;
     let planned = registry.images().plan_build(&maker, digest, Form::Oci, &[]).await;
     let name = format!("the image of build {build}");
     let plan = planned.map_err(|error| failure::operate(&error, &name))?;
     write(plan.read(None), target).await?;
-    Ok(digest.to_string())
+    Ok(Fetched { digest: digest.to_string(), is_stale: false })
 }
 
 /// The host's patience for it is at an end.

@@ -1,7 +1,9 @@
 //! `rootfs.json`: what the host saw of a root filesystem and, apart from it, what was asked and what the
 //! converter said.
 //!
-//! No times stand in it: the same image and options give the same document.
+//! The same image and options give the same document, but for what `boot_check` has of one boot.
+
+use std::ops::Not as _;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -22,7 +24,7 @@ struct Document<'a> {
     digest: &'a str,
     size: u64,
     image: Image<'a>,
-    boot_check: BootCheck,
+    boot_check: BootCheck<'a>,
     asked: Asked<'a>,
     /// As it stands there.
     converter: &'a RawValue,
@@ -45,13 +47,26 @@ struct Image<'a> {
     build: Option<&'a str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     digest: &'a str,
+    /// It is what was stored: its registry was not asked, or did not answer.
+    #[serde(skip_serializing_if = "<&bool>::not")]
+    stale: bool,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum BootCheck {
+enum BootCheck<'a> {
     Skipped { skipped: &'static str },
-    Up { state: &'static str, by: &'static str },
+    Up(Up<'a>),
+}
+
+#[derive(Debug, Serialize)]
+struct Up<'a> {
+    state: &'static str,
+    by: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after_seconds: Option<f64>,
+    /// The end of it, until it was up.
+    console_tail: &'a str,
 }
 
 /// `said` is what the converter said, word for word.
@@ -68,10 +83,12 @@ pub fn document(
         RootfsImage::Upload(_) => (None, None),
     };
     let boot_check = match (boot.skipped, boot.up) {
-        (_, Some(up)) => BootCheck::Up {
+        (_, Some(up)) => BootCheck::Up(Up {
             state: if up.degraded { "degraded" } else { "up" },
             by: UpBy::name(up.by),
-        },
+            after_seconds: up.after.map(|after| after.as_secs_f64()),
+            console_tail: &boot.console_tail,
+        }),
         (why, None) => BootCheck::Skipped { skipped: why.unwrap_or_default().name() },
     };
     let converter: &RawValue = serde_json::from_slice(said)?;
@@ -80,7 +97,7 @@ pub fn document(
         artifact: rootfs.artifact(),
         digest: &made.digest,
         size: made.size_bytes,
-        image: Image { reference, build, digest: &record.image_digest },
+        image: Image { reference, build, digest: &record.image_digest, stale: record.is_stale },
         boot_check,
         asked: Asked { reproducible: rootfs.commands.is_empty(), commands: &rootfs.commands },
         converter,

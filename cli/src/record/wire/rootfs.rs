@@ -120,6 +120,7 @@ impl From<v1::RootfsResult> for Rootfs {
             kernel_arguments,
             freed_bytes,
             secrets_removed,
+            image_stale,
         } = wire;
         Self {
             digest,
@@ -128,6 +129,7 @@ impl From<v1::RootfsResult> for Rootfs {
             metadata,
             image: known(image),
             image_digest: known(image_digest),
+            image_stale,
             manifest_digest,
             config_digest,
             platform,

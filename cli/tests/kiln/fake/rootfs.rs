@@ -24,6 +24,7 @@ impl Default for RootfsPlan {
                 metadata: "rootfs.json".to_owned(),
                 image: "local/app".to_owned(),
                 image_digest: digest("e"),
+                image_stale: true,
                 manifest_digest: digest("e"),
                 config_digest: digest("c"),
                 platform: "linux/amd64".to_owned(),

@@ -104,7 +104,7 @@ pub(super) fn boot_spec(boot: &Boot) -> v1::BootSpec {
 
 /// `None` before it is the host's.
 pub(super) fn result(rootfs: &Rootfs, record: &RootfsRecord) -> Option<v1::RootfsResult> {
-    let RootfsRecord { image_digest, made } = record.clone();
+    let RootfsRecord { image_digest, is_stale, made } = record.clone();
     let MadeRootfs { digest, size_bytes, converted } = made?;
     let Converted {
         manifest_digest,
@@ -128,6 +128,7 @@ pub(super) fn result(rootfs: &Rootfs, record: &RootfsRecord) -> Option<v1::Rootf
         metadata: Rootfs::metadata().to_owned(),
         image,
         image_digest,
+        image_stale: is_stale,
         manifest_digest,
         config_digest,
         platform,
@@ -155,7 +156,7 @@ pub(super) fn boot(record: &BootRecord) -> v1::BootRecord {
         }
         .to_owned(),
         by: up.map(|up| UpBy::name(up.by).to_owned()).unwrap_or_default(),
-        up_after: up.and_then(|up| up.after.try_into().ok()),
+        up_after: up.and_then(|up| up.after?.try_into().ok()),
         exit: exit.map(exit_status),
         console_tail,
     }

@@ -56,9 +56,10 @@ async fn made(running: Running) -> JobId {
         size_bytes: root.size_bytes,
         converted: Converted { uuid: "u".to_owned(), ..Converted::default() },
     };
-    let record = RootfsRecord { image_digest: String::new(), made: Some(made) };
+    let record = RootfsRecord { made: Some(made), ..RootfsRecord::default() };
     running.job.record_rootfs(Arc::new(record)).await.unwrap();
-    let up = Up { degraded: true, by: UpBy::Systemd, after: std::time::Duration::from_secs(7) };
+    let up =
+        Up { degraded: true, by: UpBy::Systemd, after: Some(std::time::Duration::from_secs(7)) };
     let booted = BootRecord { up: Some(up), ..BootRecord::default() };
     running.job.record_boot(Arc::new(booted)).await.unwrap();
     running.command_over().await;

@@ -4,6 +4,8 @@
 pub struct RootfsRecord {
     /// Of the index or the manifest that the host has; empty for an image that was uploaded.
     pub image_digest: String,
+    /// What was stored was taken: its registry was not asked, or did not answer.
+    pub is_stale: bool,
     /// Once it is the host's.
     pub made: Option<MadeRootfs>,
 }

@@ -51,7 +51,10 @@ pub(super) async fn check(
     let tried = unless_cancelled(job.cancellation(), tried).await;
     greeted.release(job).await;
     match tried? {
-        Ok(up) => Ok(BootRecord { up: Some(up), ..BootRecord::default() }),
+        Ok(up) => {
+            let console_tail = console.text("");
+            Ok(BootRecord { up: Some(up), console_tail, ..BootRecord::default() })
+        }
         Err(down) => {
             let failure = down.failure();
             let exit = down.exit();

@@ -1,6 +1,12 @@
 //! A guest that lies, and one that does not.
 
+use std::{env, fs, path::Path};
+
 use super::*;
+use crate::{
+    job::{BootRecord, RootfsRecord, rootfs::MadeRootfs},
+    rootfs::{metadata, samples},
+};
 
 const DISK: u64 = 1 << 30;
 
@@ -110,4 +116,46 @@ fn an_init_that_is_no_path_is_none() {
     check(&[], "");
     check(&["quiet", "init=/a"], "/a");
     check(&["init=a"], "");
+}
+
+/// What the fuzz target `converted` knows: `KILN_BLESS=1` writes the cases by hand.
+#[test]
+fn of_the_corpus_what_is_read_makes_a_document() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/converted");
+    if env::var_os("KILN_BLESS").is_some() {
+        fs::create_dir_all(&directory).unwrap();
+        for (name, bytes) in by_hand() {
+            fs::write(directory.join(name), bytes).unwrap();
+        }
+    }
+    let (mut cases, mut told) = (0, 0);
+    for entry in fs::read_dir(directory).unwrap() {
+        let said = fs::read(entry.unwrap().path()).unwrap();
+        cases += 1;
+        let Ok(Claim { size, digest, converted }) = read(&said, DISK) else { continue };
+        let made = MadeRootfs { digest: digest.to_string(), size_bytes: size, converted };
+        let (record, boot) = (RootfsRecord::default(), BootRecord::default());
+        metadata::document(&samples::rootfs(), &record, &made, &boot, &said).unwrap();
+        told += 1;
+    }
+    assert!(cases >= by_hand().len() && told >= 2, "{told} of {cases}");
+}
+
+fn by_hand() -> Vec<(&'static str, Vec<u8>)> {
+    let text = honest().to_string();
+    let without = |name: &str| {
+        let mut document = honest();
+        document.as_object_mut().unwrap().remove(name);
+        document.to_string()
+    };
+    let cases = [
+        ("honest", text.clone()),
+        ("tar", without("ext4")),
+        ("no-kernel", without("kernel")),
+        ("cut", text[..text.len() / 2].to_owned()),
+        ("deep", text.replace(r#"{"a":[1,2]}"#, &"[".repeat(70))),
+        ("escaped", text.replace("linux", r"\u006cinu\u0078")),
+        ("empty", String::new()),
+    ];
+    cases.map(|(name, text)| (name, text.into_bytes())).to_vec()
 }

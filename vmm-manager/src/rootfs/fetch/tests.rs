@@ -75,7 +75,9 @@ async fn fetched(
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("fetched.raw");
     let target = Target { path: &path, most_bytes };
-    let digest = by_name(service, &owner(), name, "linux/amd64", target).await?;
+    let Fetched { digest, is_stale } =
+        by_name(service, &owner(), name, "linux/amd64", target).await?;
+    assert!(!is_stale, "it has no other place");
     let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
     Ok((digest, std::fs::read(&path).unwrap(), mode))
 }

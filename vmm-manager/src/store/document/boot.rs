@@ -52,7 +52,7 @@ pub(super) struct Booted {
 struct UpDocument {
     degraded: bool,
     by: String,
-    after_nanos: u64,
+    after_nanos: Option<u64>,
 }
 
 /// A text that stands for something, or is none.
@@ -137,7 +137,7 @@ impl From<&BootRecord> for Booted {
             up: up.map(|Up { degraded, by, after }| UpDocument {
                 degraded,
                 by: by.name().to_owned(),
-                after_nanos: duration_nanos(after),
+                after_nanos: after.map(duration_nanos),
             }),
             exit: exit.map(Exit::from),
             console_tail: console_tail.clone(),
@@ -152,7 +152,11 @@ impl TryFrom<Booted> for Arc<BootRecord> {
         let Booted { init, skipped, up, exit, console_tail } = document;
         let up_of = |UpDocument { degraded, by, after_nanos }| {
             let by = word("by", by, UpBy::named)?;
-            Ok::<_, DocumentError>(Up { degraded, by, after: Duration::from_nanos(after_nanos) })
+            Ok::<_, DocumentError>(Up {
+                degraded,
+                by,
+                after: after_nanos.map(Duration::from_nanos),
+            })
         };
         Ok(Self::new(BootRecord {
             init,

@@ -13,7 +13,8 @@ use crate::job::{
 #[serde(deny_unknown_fields)]
 pub(super) struct Made {
     image_digest: String,
-    made: Option<Counted>,
+    is_stale: bool,
+    counted: Option<Counted>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -34,15 +35,16 @@ struct Counted {
 
 impl From<&RootfsRecord> for Made {
     fn from(record: &RootfsRecord) -> Self {
-        let RootfsRecord { image_digest, made } = record.clone();
-        Self { image_digest, made: made.map(Counted::from) }
+        let RootfsRecord { image_digest, is_stale, made } = record.clone();
+        Self { image_digest, is_stale, counted: made.map(Counted::from) }
     }
 }
 
 impl From<Made> for Arc<RootfsRecord> {
     fn from(document: Made) -> Self {
-        let Made { image_digest, made } = document;
-        Self::new(RootfsRecord { image_digest, made: made.map(MadeRootfs::from) })
+        let Made { image_digest, is_stale, counted } = document;
+        let made = counted.map(MadeRootfs::from);
+        Self::new(RootfsRecord { image_digest, is_stale, made })
     }
 }
 

@@ -108,15 +108,13 @@ pub(super) fn made() -> impl Strategy<Value = RootfsRecord> {
     );
     let made = (text(), any::<u64>(), converted)
         .prop_map(|(digest, size_bytes, converted)| MadeRootfs { digest, size_bytes, converted });
-    (text(), option::of(made)).prop_map(|(image_digest, made)| RootfsRecord { image_digest, made })
+    (text(), any::<bool>(), option::of(made))
+        .prop_map(|(image_digest, is_stale, made)| RootfsRecord { image_digest, is_stale, made })
 }
 
 pub(super) fn booted() -> impl Strategy<Value = BootRecord> {
-    let up = (any::<bool>(), select(UpBy::ALL), durations()).prop_map(|(degraded, by, after)| Up {
-        degraded,
-        by,
-        after,
-    });
+    let up = (any::<bool>(), select(UpBy::ALL), option::of(durations()))
+        .prop_map(|(degraded, by, after)| Up { degraded, by, after });
     let exit = (0..256_i32).prop_map(ExitStatus::code);
     (text(), option::of(select(Skipped::ALL)), option::of(up), option::of(exit), text()).prop_map(
         |(init, skipped, up, exit, console_tail)| BootRecord {

@@ -71,7 +71,7 @@ pub(super) fn record(story: &mut Story, made: &Rootfs) {
     }
     let digest = made.image_digest.as_deref().unwrap_or(&made.manifest_digest);
     let image = made.image.as_deref().unwrap_or("an image");
-    story.line("", &format!("of {image} {digest} ({})", made.platform));
+    story.line("", &format!("of {image} {digest} ({}){}", made.platform, made.staleness()));
     let kernel = match &made.kernel_arguments[..] {
         [] => String::new(),
         words => format!(", kernel: {}", words.join(" ")),

@@ -69,7 +69,7 @@ async fn the_image_of_a_build_becomes_a_disk() {
     let path = host.home.path().join("fetched.raw");
     let target = Target { path: &path, most_bytes: 1 << 20 };
     let fetched = fetch::of_build(&host.registry, job.owner(), job.id(), image, target).await;
-    assert_eq!(fetched.unwrap(), image.content.digest);
+    assert_eq!(fetched.unwrap().digest, image.content.digest);
     let disk = std::fs::read(&path).unwrap();
     assert_eq!(disk.len() % 4096, 0);
     let mut tar = tar::Archive::new(disk.as_slice());
