@@ -128,3 +128,18 @@ pub fn a_directory_of_many_names() -> Picture {
     }
     Picture::of(vec![forge.end()])
 }
+
+/// Of each its name.
+pub fn two_hundred_thousand_files() -> Picture {
+    const FILES: usize = 200_000;
+    const A_DIRECTORY: usize = 500;
+    let mut forge = Forge::default().member(b'5', "./", "", 0o755, b"");
+    for directory in 0..FILES / A_DIRECTORY {
+        forge = forge.member(b'5', &format!("d{directory}/"), "", 0o755, b"");
+        for file in 0..A_DIRECTORY {
+            let name = format!("d{directory}/file-{file}");
+            forge = forge.member(b'0', &name, "", 0o644, name.as_bytes());
+        }
+    }
+    Picture::of(vec![forge.end()]).packed(&[Compression::Gzip])
+}

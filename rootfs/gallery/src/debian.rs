@@ -67,6 +67,14 @@ pub fn busybox() -> Vec<u8> {
     fs::read(BUSYBOX).unwrap()
 }
 
+/// A system that boots by itself.
+///
+/// # Panics
+/// As [`a_system_with`].
+pub fn a_system_with_systemd() -> Picture {
+    a_system_with(&["systemd", "systemd-sysv", "dbus"])
+}
+
 /// A system of the archive's packages: what is essential, and these.
 ///
 /// # Panics

@@ -40,13 +40,18 @@ fn main() -> ExitCode {
     let missing = loops::missing();
     let plain = TESTS.into_iter().flatten().map(|(name, test)| trial(name, None, *test));
     let root = ROOT.into_iter().flatten().map(|(name, test)| trial(name, missing, *test));
-    let pictures = gallery::TESTS.into_iter().flatten().flat_map(|(name, readers, test)| {
-        readers.iter().map(move |reader| {
-            let missing = missing.filter(|_| *reader != Reader::Programs);
-            trial(&format!("{name}, read by {reader}"), missing, || test(*reader))
+    let pictures = |tests: &'static [gallery::Test], why_not: Option<&'static str>| {
+        tests.iter().flat_map(move |(name, readers, test)| {
+            readers.iter().map(move |reader| {
+                let missing = why_not.or(missing.filter(|_| *reader != Reader::Programs));
+                trial(&format!("{name}, read by {reader}"), missing, || test(*reader))
+            })
         })
-    });
-    let trials = plain.chain(root).chain(pictures).collect();
+    };
+    let is_full = std::env::var_os("KILN_FULL").is_some_and(|value| value == "1");
+    let large = pictures(gallery::LARGE, (!is_full).then_some("runs with --full"));
+    let pictures = gallery::TESTS.into_iter().flat_map(|tests| pictures(tests, None));
+    let trials = plain.chain(root).chain(pictures).chain(large).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

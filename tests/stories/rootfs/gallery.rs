@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use kiln_forge::Forge;
-use kiln_gallery::{Form, Picture, debian};
+use kiln_gallery::{Form, Picture, contents, debian};
 use kiln_tests::{Host, Stage, Story, stories};
 use serde_json::json;
 
@@ -142,7 +142,7 @@ fn with_program(mut picture: Picture) -> Picture {
 /// The image's own process 1, which starts the image's command as a service.
 async fn a_system_with_systemd_boots(stage: &Stage) -> anyhow::Result<()> {
     let host = stage.host().start().await?;
-    let system = debian::a_system_with(&["systemd", "systemd-sysv", "dbus"]);
+    let system = debian::a_system_with_systemd();
     let script = "echo begin; id -un; pwd; echo \"$TEXT\"; echo end; systemctl --no-block poweroff";
     let hung = system
         .runs(json!({
@@ -175,18 +175,9 @@ async fn a_system_with_systemd_boots(stage: &Stage) -> anyhow::Result<()> {
 }
 
 async fn two_hundred_thousand_files_boot(stage: &Stage) -> anyhow::Result<()> {
-    const FILES: usize = 200_000;
     let host = stage.host().start().await?;
-    let mut forge = Forge::default().member(b'5', "./", "", 0o755, b"");
-    for directory in 0..FILES / 500 {
-        forge = forge.member(b'5', &format!("d{directory}/"), "", 0o755, b"");
-        for file in 0..500 {
-            let name = format!("d{directory}/file-{file}");
-            forge = forge.member(b'0', &name, "", 0o644, name.as_bytes());
-        }
-    }
     let script = "P=/.kiln-gallery/busybox; $P find /d* -type f | $P wc -l; $P cat /d399/file-499";
-    let picture = with_program(Picture::of(vec![forge.end()]));
+    let picture = with_program(contents::two_hundred_thousand_files());
     let hung = picture
         .runs(json!({ "Entrypoint": [PROGRAM, "sh"], "Cmd": ["-c", script] }))
         .form(Form::Archive)

@@ -52,6 +52,9 @@ pub(super) fn run(
             .env("KILN_GUEST_IMAGE", image)
             .env("KILN_VHOST_DEVICE_VSOCK", &tools.vhost_device_vsock)
             .env("KILN_REGISTRY_CLIENTS", setup::registry_clients()?);
+        if options.full {
+            tests.env("KILN_FULL", "1");
+        }
         listen(tests.env("TMPDIR", temporary), &mut told)?;
     }
     Ok(told)
