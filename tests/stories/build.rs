@@ -22,10 +22,11 @@ use kiln_tests::Story;
 
 pub(crate) fn stories() -> Vec<Story> {
     [
+        // It waits for all processors, and nothing that takes long is told before it.
+        matrix::stories(),
         first::stories(),
         nested::stories(),
         rich::stories(),
-        matrix::stories(),
         secrets::stories(),
         kills::stories(),
         wrong::stories(),

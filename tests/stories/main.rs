@@ -55,8 +55,8 @@ fn main() -> anyhow::Result<ExitCode> {
         cgroups::stories(),
         vsock::stories(),
         network::stories(),
-        registry::stories(),
         build::stories(),
+        registry::stories(),
         rootfs::stories(),
     ];
     let told = kiln_tests::tell(stories.concat())?;

@@ -21,16 +21,7 @@ use super::scene::{Scene, went_well};
 /// Of all cases, for some are of what is in the network.
 const POLICY: &str = "allow=registry.test:5443,one.test:80,git.test:9418/tcp";
 /// Told always; they have what most Dockerfiles have.
-const FEW: [&str; 8] = [
-    "add-git",
-    "add-tar",
-    "copy-chown",
-    "copy-from",
-    "heredoc-copy",
-    "metadata",
-    "mounts",
-    "xattrs",
-];
+const FEW: [&str; 6] = ["add-git", "copy-chown", "copy-from", "metadata", "mounts", "xattrs"];
 const BUILD_LIMIT: Duration = Duration::from_secs(300);
 /// How many differences are shown.
 const SHOWN: usize = 12;
