@@ -36,7 +36,7 @@ async fn a_build_goes_on_under_another_kilnd(stage: &Stage) -> anyhow::Result<()
 }
 
 async fn a_build_whose_vm_is_killed_failed_honestly(stage: &Stage) -> anyhow::Result<()> {
-    everywhere(stage, Victims::Supervisors, &[Moment::InAStep]).await
+    everywhere(stage, Victims::Supervisors, &[Moment::InAStep, Moment::At(Point::Named, 1)]).await
 }
 
 async fn a_build_that_loses_both_failed_honestly(stage: &Stage) -> anyhow::Result<()> {

@@ -21,7 +21,20 @@ use super::scene::{Scene, went_well};
 /// Of all cases, for some are of what is in the network.
 const POLICY: &str = "allow=registry.test:5443,one.test:80,git.test:9418/tcp";
 /// Told always; they have what most Dockerfiles have.
-const FEW: [&str; 6] = ["add-git", "copy-chown", "copy-from", "metadata", "mounts", "xattrs"];
+const DOZEN: [&str; 12] = [
+    "add-git",
+    "add-tar",
+    "arg-predefined",
+    "copy-chown",
+    "copy-from",
+    "copy-link",
+    "heredoc-copy",
+    "ignore-exceptions",
+    "metadata",
+    "mounts",
+    "odd-names",
+    "xattrs",
+];
 const BUILD_LIMIT: Duration = Duration::from_secs(300);
 /// How many differences are shown.
 const SHOWN: usize = 12;
@@ -40,8 +53,8 @@ async fn a_matrix_of_dockerfiles_is_built_as_buildx_builds_it(stage: &Stage) -> 
     let mut cases = Case::all()?;
     ensure!(cases.len() >= 40, "only {} cases", cases.len());
     if !stage.settings().full {
-        cases.retain(|case| FEW.contains(&&*case.name));
-        assert_eq!(cases.len(), FEW.len());
+        cases.retain(|case| DOZEN.contains(&&*case.name));
+        assert_eq!(cases.len(), DOZEN.len());
     }
     let plain = scene.path("plain-images");
     let own = scene.path("own");
